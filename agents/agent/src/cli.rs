@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use lakewright_config::agents::Agent;
@@ -88,6 +89,31 @@ pub enum Command {
     /// are of a record that has one already
     Records {
         /// The stream agent's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Restores records of the shipper's backup into the search index, by the ids that they have anyway, or into a topic, at least once
+    Restore {
+        /// The shipper's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The first time that is restored, RFC 3339
+        #[arg(long, value_name = "TIME")]
+        from: DateTime<Utc>,
+        /// The time before which all is restored, RFC 3339
+        #[arg(long, value_name = "TIME")]
+        to: DateTime<Utc>,
+        /// The topic that records are sent to, with their keys and headers and where they come from; without it, they go to the index
+        #[arg(long, conflicts_with = "into_index")]
+        into_topic: Option<String>,
+        /// What the names of indices begin with; without it, as the configuration says
+        #[arg(long)]
+        into_index: Option<String>,
+    },
+    /// Prints which records of Kafka the shipper's backup has, as JSON: spans of offsets, and how many lines are of a record that has
+    /// one already
+    BackedUp {
+        /// The shipper's configuration, JSON
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },

@@ -11,11 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lakewright_acls::Mode;
+use lakewright_aws::{Aws, Options as AwsOptions};
 use lakewright_config::agents::{self, AgentConfig};
 use lakewright_config::{
     AclsConfig, BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig,
 };
-use lakewright_runtime::{Agent, Options, config, kafka, program, shutdown, watch};
+use lakewright_runtime::{Agent, Options, config, directory, kafka, program, shutdown, watch};
+use lakewright_shipper::{Destination, Wanted};
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Command, Run};
@@ -85,6 +87,23 @@ async fn run(command: Command) -> Result<()> {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             Box::pin(records::run(load(&run, lakewright_stream::check)?)).await
         }
+        Command::Restore { config: path, from, to, into_topic, into_index } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
+            let into = into_topic.map_or(Destination::Index(into_index), Destination::Topic);
+            // Not under the agent's name: the shipper may run beside it.
+            let mut agent = Agent::detached(agents::Agent::Shipper, directory("STATE_DIRECTORY")?);
+            agent.shutdown = shutdown::token(false)?;
+            let aws = Aws::connect(AwsOptions::default()).await?;
+            let restored = lakewright_shipper::restore(&agent, &config, aws, &Wanted { from, to, into }).await?;
+            print(&restored)
+        }
+        Command::BackedUp { config: path } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
+            let aws = Aws::connect(AwsOptions::default()).await?;
+            print(&lakewright_shipper::held(&config, &aws).await?)
+        }
         Command::Samples { config: path, topic, rate, seed, until_stdin_closes } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes };
             let config: StreamConfig = load(&run, lakewright_stream::check)?;
@@ -109,6 +128,12 @@ async fn run(command: Command) -> Result<()> {
             writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
         }
     }
+}
+
+/// Prints a value as JSON.
+fn print(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string(value).context("write it as JSON")?;
+    writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
 }
 
 /// The configuration, read and checked.

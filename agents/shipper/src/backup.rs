@@ -1,171 +1,296 @@
-//! The backup: objects of fixed ranges of offsets, whose names and contents don't depend on where a crash fell.
+//! The backup as a sink: records as lines of objects in S3, whose names follow from the records in them.
 //!
-//! A range's object is written again as the range fills, each time on the condition that it is the one that was seen:
-//! another shipper's lines are taken in, never overwritten.
+//! An object is written once. Its first record is the one that the position stands at, so that after a crash between the writing of an
+//! object and the settling of its position the object is found by its begin, and passed over. `docs/decisions/shipping.md` says what
+//! happens when two write at the same time.
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
+mod line;
+mod object;
+mod place;
+mod read;
+mod store;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bytes::Bytes;
-use lakewright_aws::{ErrorKind, Objects, Put};
-use serde::Deserialize;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// How often a range is put again after somebody else wrote it.
-const ATTEMPTS: usize = 5;
-/// zstd's level: logs shrink to about a tenth, at hundreds of MB/s.
-const LEVEL: i32 = 3;
-/// The most that an object may unpack to, in bytes. Whoever can write to the backup can write a small object that unpacks to
-/// more than any host has.
-const LARGEST: u64 = 1 << 30;
+use anyhow::{Context as _, Result, anyhow};
+use tokio::task::{JoinError, JoinSet};
 
-/// Where the ranges of one partition go.
-#[derive(Debug, Clone)]
-pub struct Shelf {
-    /// The objects of S3.
-    pub objects: Objects,
-    /// The bucket.
-    pub bucket: String,
-    /// `PREFIX/TOPIC/TOPIC_ID/PARTITION`: a topic made again begins at offset 0 anew, with other records.
-    pub prefix: String,
-    /// How many offsets a range has.
-    pub records: i64,
+use crate::backup::line::write_line;
+use crate::backup::object::{Open, Packer};
+use crate::backup::place::day;
+use crate::backup::store::Closed;
+use crate::metrics::PipeMetrics;
+use crate::sink::Sink;
+use crate::source::{Batch, Event, Fate, Position, Stream};
+
+pub use place::Named;
+pub use read::{Record, Shelves};
+pub use store::Store;
+
+/// How many objects are written at the same time.
+const WRITERS: usize = 4;
+
+/// When an object is full.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many bytes of lines make an object full.
+    pub bytes: u64,
+    /// So long after its first record an object is written.
+    pub age: Duration,
+    /// So many bytes of lines and objects may be held in memory.
+    pub held: usize,
 }
 
-/// The range that is being filled.
-#[derive(Debug, Default)]
-pub struct Range {
-    first: i64,
-    lines: BTreeMap<i64, Vec<u8>>,
-    etag: Option<String>,
-    dirty: bool,
-}
-
-#[derive(Deserialize)]
-struct Line {
-    kafka_offset: i64,
+/// One stream's part of the backup.
+#[derive(Debug)]
+struct Shelf {
+    stream: Arc<Stream>,
+    /// Records before this are in objects that were found.
+    skip_to: u64,
+    /// Whether there may be objects that begin where the next record stands.
+    follows: bool,
+    open: Option<Open>,
+    /// Objects that wait for those before them.
+    closed: VecDeque<Closed>,
+    /// Whether one is being written.
+    is_written: bool,
 }
 
 impl Shelf {
-    /// The range that an offset belongs to, with the lines before it that are backed up already.
-    pub async fn open(&self, offset: i64) -> Result<Range> {
-        let mut range = self.begin(offset);
-        if offset > range.first {
-            self.take_in(&mut range).await?;
+    /// Whether all that was taken is durable.
+    fn is_idle(&self) -> bool {
+        self.open.is_none() && self.closed.is_empty() && !self.is_written
+    }
+
+    fn held(&self) -> usize {
+        self.open.as_ref().map_or(0, Open::held) + self.closed.iter().map(|closed| closed.packed.len()).sum::<usize>()
+    }
+}
+
+/// The backup.
+pub struct BackupSink {
+    store: Arc<Store>,
+    limits: Limits,
+    metrics: PipeMetrics,
+    packer: Packer,
+    /// By the streams' addresses.
+    shelves: HashMap<usize, Shelf>,
+    /// Bytes of objects that are being written.
+    writing: usize,
+    writers: JoinSet<Result<Closed>>,
+    settled: Vec<Position>,
+}
+
+impl BackupSink {
+    /// The backup in a store.
+    ///
+    /// # Errors
+    /// No compressor can be made.
+    pub fn new(store: Store, limits: Limits, metrics: PipeMetrics) -> Result<Self> {
+        Ok(Self {
+            store: Arc::new(store),
+            limits,
+            metrics,
+            packer: Packer::new()?,
+            shelves: HashMap::new(),
+            writing: 0,
+            writers: JoinSet::new(),
+            settled: Vec::new(),
+        })
+    }
+
+    /// Adds a record to its stream's open object; those that an object has already are passed over.
+    async fn add(&mut self, event: &Event) -> Result<()> {
+        let key = Arc::as_ptr(&event.place.stream).addr();
+        let shelf = self.shelves.entry(key).or_insert_with(|| Shelf {
+            stream: Arc::clone(&event.place.stream),
+            skip_to: 0,
+            follows: true,
+            open: None,
+            closed: VecDeque::new(),
+            is_written: false,
+        });
+        if shelf.stream.is_ended() {
+            return Ok(());
         }
-        Ok(range)
-    }
-
-    /// The empty range that an offset belongs to.
-    fn begin(&self, offset: i64) -> Range {
-        Range { first: offset - offset.rem_euclid(self.records), ..Range::default() }
-    }
-
-    /// Whether an offset belongs to a range.
-    pub fn holds(&self, range: &Range, offset: i64) -> bool {
-        (range.first..self.end(range)).contains(&offset)
-    }
-
-    /// The offset behind a range's last.
-    fn end(&self, range: &Range) -> i64 {
-        range.first + self.records
-    }
-
-    /// The object's key: the range's first and last offset, in twenty digits so that they sort.
-    fn key(&self, range: &Range) -> String {
-        format!("{}/{:020}-{:020}.jsonl.zst", self.prefix, range.first, self.end(range) - 1)
-    }
-
-    /// Writes a range's object if there is anything new in it; whether there was.
-    pub async fn put(&self, range: &mut Range) -> Result<bool> {
-        if !range.dirty {
-            return Ok(false);
+        if event.fate == Fate::Drop {
+            if let Some(open) = &mut shelf.open {
+                open.next = event.next;
+            } else if shelf.is_idle() {
+                self.settled.push((Arc::clone(&shelf.stream), event.next));
+            }
+            // Else the object before is still to be written, and the next record's object takes this along.
+            return Ok(());
         }
-        let key = self.key(range);
-        for _ in 0..ATTEMPTS {
-            let text: Vec<u8> = range.lines.values().flatten().copied().collect();
-            let packed = zstd::bulk::compress(&text, LEVEL).context("compress the backup")?;
-            let options = Put {
-                content_type: Some("application/zstd".to_owned()),
-                if_none_match: range.etag.is_none(),
-                if_match: range.etag.clone(),
-                ..Put::default()
-            };
-            match self.objects.put(&self.bucket, &key, Bytes::from(packed), options).await {
-                Ok(etag) => {
-                    range.etag = Some(etag);
-                    range.dirty = false;
-                    return Ok(true);
+        let sequence = event.place.sequence;
+        while shelf.follows && sequence >= shelf.skip_to {
+            match self.store.found(&event.place, day(event.time_ms)).await? {
+                Some(next) => {
+                    tracing::info!(stream = shelf.stream.id, from = sequence, next, "the backup has these already");
+                    shelf.skip_to = next;
                 }
-                // Our own put whose answer was lost, or another shipper's: what is there is kept.
-                Err(error) if error.is_precondition_failed() || error.is_not_found() => self.take_in(range).await?,
-                Err(error) => {
-                    return Err(error).with_context(|| format!("write the backup s3://{}/{key}", self.bucket));
-                }
+                None => shelf.follows = false,
             }
         }
-        bail!("the backup s3://{}/{key} was written by another shipper at each of {ATTEMPTS} attempts", self.bucket)
-    }
-
-    /// Takes the lines of the range's object in.
-    async fn take_in(&self, range: &mut Range) -> Result<()> {
-        let key = self.key(range);
-        let object = match self.objects.get(&self.bucket, &key, None).await {
-            Ok(object) => object,
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                range.etag = None;
-                return Ok(());
+        if sequence < shelf.skip_to {
+            if event.next >= shelf.skip_to {
+                self.settled.push((Arc::clone(&shelf.stream), event.next));
             }
-            Err(error) => return Err(error).with_context(|| format!("read the backup s3://{}/{key}", self.bucket)),
-        };
-        let text =
-            unpacked(&object.body, LARGEST).with_context(|| format!("unpack the backup s3://{}/{key}", self.bucket))?;
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let place: Line = serde_json::from_slice(line)
-                .with_context(|| format!("the backup s3://{}/{key} has a line without kafka_offset", self.bucket))?;
-            range.lines.entry(place.kafka_offset).or_insert_with(|| line.to_vec());
+            return Ok(());
         }
-        range.etag = Some(object.etag);
+        let open = shelf.open.get_or_insert_with(|| Open::new(&event.place, day(event.time_ms)));
+        write_line(event, &mut open.lines);
+        open.next = event.next;
+        if open.lines.len() >= object::FRAME {
+            self.packer.pack(open)?;
+        }
+        if open.bytes() >= self.limits.bytes {
+            self.close(key)?;
+        }
         Ok(())
     }
-}
 
-impl Range {
-    /// Adds a record's line.
-    pub fn add(&mut self, offset: i64, line: Vec<u8>) {
-        // A line is made of the record alone: one that is there already is the same.
-        self.lines.entry(offset).or_insert_with(|| {
-            self.dirty = true;
-            line
-        });
+    /// Closes a stream's open object, which is written as soon as those before it are.
+    fn close(&mut self, key: usize) -> Result<()> {
+        let Some(shelf) = self.shelves.get_mut(&key) else { return Ok(()) };
+        if let Some(mut open) = shelf.open.take() {
+            self.packer.pack(&mut open)?;
+            shelf.closed.push_back(self.store.closed(&shelf.stream, open));
+        }
+        self.write();
+        Ok(())
+    }
+
+    /// Begins to write what may be written: of each stream one object after the other.
+    fn write(&mut self) {
+        for shelf in self.shelves.values_mut() {
+            if self.writers.len() >= WRITERS {
+                return;
+            }
+            if !shelf.is_written
+                && let Some(closed) = shelf.closed.pop_front()
+            {
+                shelf.is_written = true;
+                self.writing += closed.packed.len();
+                let store = Arc::clone(&self.store);
+                self.writers.spawn(async move { store.put(closed).await });
+            }
+        }
+    }
+
+    /// Takes note of an object that was written.
+    fn note(&mut self, written: Result<Result<Closed>, JoinError>) -> Result<()> {
+        let closed = written.map_err(|error| anyhow!("an object of the backup ended in a panic: {error}"))??;
+        self.writing -= closed.packed.len();
+        if let Some(shelf) = self.shelves.get_mut(&Arc::as_ptr(&closed.stream).addr()) {
+            shelf.is_written = false;
+        }
+        self.settled.push((closed.stream, closed.next));
+        self.write();
+        Ok(())
+    }
+
+    /// Forgets streams that are somebody else's: what isn't durable of them is read again there.
+    fn forget_ended(&mut self) {
+        self.shelves.retain(|_, shelf| !shelf.stream.is_ended() || shelf.is_written);
+        for shelf in self.shelves.values_mut().filter(|shelf| shelf.stream.is_ended()) {
+            shelf.open = None;
+            shelf.closed.clear();
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.shelves.values().map(Shelf::held).sum::<usize>() + self.writing
+    }
+
+    /// Closes the largest objects, and waits for some to be written, until no more is held than may be.
+    async fn make_room(&mut self) -> Result<()> {
+        let lines = |shelf: &Shelf| shelf.open.as_ref().map_or(0, |open| open.lines.len());
+        while self.shelves.values().map(lines).sum::<usize>() > self.limits.held / 4 {
+            let Some(largest) = self.shelves.values_mut().max_by_key(|shelf| lines(shelf)) else { break };
+            let Some(open) = &mut largest.open else { break };
+            self.packer.pack(open)?;
+        }
+        while self.held() > self.limits.held {
+            let opened = self.shelves.iter().filter(|(_, shelf)| shelf.open.is_some());
+            let largest =
+                opened.max_by_key(|(_, shelf)| shelf.open.as_ref().map_or(0, Open::held)).map(|(key, _)| *key);
+            // What is closed is written by and by; more is closed only as long as most of it is still open.
+            let closed =
+                self.held() - self.shelves.values().filter_map(|s| s.open.as_ref()).map(Open::held).sum::<usize>();
+            match largest {
+                Some(key) if closed < self.limits.held / 2 => self.close(key)?,
+                _ => {
+                    let written =
+                        self.writers.join_next().await.context("this is a bug in lakewright: nothing is written")?;
+                    self.note(written)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next object is old enough to be written.
+    fn due(&self) -> Option<Instant> {
+        let opened = self.shelves.values().filter_map(|shelf| shelf.open.as_ref());
+        opened.map(|open| open.began + self.limits.age).min()
+    }
+
+    fn close_all(&mut self, is_due: impl Fn(&Open) -> bool) -> Result<()> {
+        let due: Vec<usize> = (self.shelves.iter())
+            .filter(|(_, shelf)| shelf.open.as_ref().is_some_and(&is_due))
+            .map(|(key, _)| *key)
+            .collect();
+        due.into_iter().try_for_each(|key| self.close(key))
     }
 }
 
-/// What a packed object holds.
-///
-/// # Errors
-/// It isn't packed, or holds more than it may.
-fn unpacked(packed: &[u8], most: u64) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    zstd::stream::read::Decoder::new(packed)?.take(most + 1).read_to_end(&mut text)?;
-    ensure!(
-        text.len() as u64 <= most,
-        "it holds more than {most} bytes, which no shipper writes; move the object away"
-    );
-    Ok(text)
+impl Sink for BackupSink {
+    async fn take(&mut self, batch: Batch) -> Result<()> {
+        self.forget_ended();
+        for event in &batch.events {
+            self.add(event).await?;
+        }
+        drop(batch);
+        self.make_room().await?;
+        self.metrics.in_hand.set(self.held() as f64);
+        Ok(())
+    }
+
+    async fn turn(&mut self) -> Result<()> {
+        let due = self.due();
+        tokio::select! {
+            Some(written) = self.writers.join_next() => self.note(written),
+            () = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            } => {
+                self.forget_ended();
+                let (now, age) = (Instant::now(), self.limits.age);
+                self.close_all(|open| open.began + age <= now)
+            }
+        }
+    }
+
+    fn settled(&mut self) -> Vec<Position> {
+        std::mem::take(&mut self.settled)
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.forget_ended();
+        self.close_all(|_| true)?;
+        let mut finished = Ok(());
+        while let Some(written) = self.writers.join_next().await {
+            let noted = self.note(written);
+            finished = finished.and(noted);
+        }
+        finished
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_that_unpacks_to_too_much_is_refused() {
-        let packed = |size: usize| zstd::bulk::compress(&vec![b'a'; size], LEVEL).expect("packed");
-        assert_eq!(unpacked(&packed(1_000), 1_000).expect("it fits").len(), 1_000);
-        let bomb = packed(50_000_000);
-        assert!(bomb.len() < 10_000, "{}", bomb.len());
-        assert!(unpacked(&bomb, 1_000).expect_err("too much").to_string().contains("more than 1000 bytes"));
-        unpacked(b"not packed", 1_000).expect_err("not packed");
-    }
-}
+mod tests;

@@ -1,115 +1,221 @@
 //! The shipper: from topics to the search cluster and to a backup in S3.
 //!
-//! A record's document id, index and place in the backup follow from the record alone, so that whatever is done twice
-//! changes nothing: offsets are committed when both the documents and the backup are durable, and not before.
+//! A pipe joins a source to a sink and has a position of its own: a sink that stands still stops its own pipes and no others. A record's
+//! document id, index and place in the backup follow from the record and its place alone, so that whatever is done twice changes
+//! nothing: a position moves when all before it is durable, and not before.
 
 mod backup;
-mod bulk;
-mod consume;
-mod document;
-mod endpoint;
-mod lag;
-#[cfg(test)]
-mod secured;
-mod topics;
+mod kafka;
+mod letters;
+mod metrics;
+mod pipe;
+mod restore;
+mod search;
+mod sink;
+pub mod source;
+mod verify;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use lakewright_aws::{Aws, Options};
 use lakewright_config::ShipperConfig;
-use lakewright_config::agents::shipper;
-use lakewright_runtime::{Agent, Counter, Gauge, kafka};
+use lakewright_config::agents::shipper::backup_group;
+use lakewright_platform::Backoff;
+use lakewright_runtime::kafka::{Access, TopicIdentity, access, describe, ensure as ensure_topics};
+use lakewright_runtime::{Agent, Latch};
 use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
-use crate::bulk::Search;
-use crate::consume::Intake;
-use crate::endpoint::Entrance;
+use crate::backup::{BackupSink, Limits, Store};
+use crate::kafka::{KafkaSource, Reading, adopt};
+use crate::letters::Letters;
+use crate::metrics::{Metrics, PipeMetrics};
+use crate::pipe::Pipe;
+use crate::search::{Entrance, IndexSink, Search, Settings, Target, target};
+
+pub use restore::{Destination, Restored, Wanted, restore};
+pub use verify::{Held, held};
 
 /// How long the cluster may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(30);
+/// The room of the index's pipe, in KiB: records, and the requests that are made of them.
+const INDEX_ROOM: usize = 28 << 10;
+/// That of the backup's pipe, in KiB: records.
+const BACKUP_ROOM: usize = 4 << 10;
+/// How many bytes of lines and objects the backup holds.
+const BACKUP_HELD: usize = 14 << 20;
+/// How many batches the room of a pipe has place for at least: one is read while others are shipped.
+const BATCHES: usize = 4;
+/// How long records of the backup wait for others before they are compressed.
+const BACKUP_BATCH: Duration = Duration::from_millis(500);
 
-/// From how many documents of one answer on a warning says that they were there before this process sent them.
-const MANY: u64 = 100;
-
-/// What the shipper reports.
-#[derive(Debug, Clone)]
-struct Metrics {
-    indexed: Counter,
-    /// Of those, the documents that were there already.
-    there: Counter,
-    rejected: Counter,
-    retries: Counter,
-    objects: Counter,
-    /// Records that are in no index, only in the backup.
-    refused: Counter,
-    /// When offsets were committed last.
-    last_commit: Gauge,
-    /// None while it is unknown: a lag of 0 would say that all is shipped.
-    lag: Arc<Mutex<Option<i64>>>,
-}
-
-impl Metrics {
-    fn new(agent: &Agent) -> Self {
-        let counter = |metric| agent.metrics.counter(metric, &[]);
-        let lag: Arc<Mutex<Option<i64>>> = Arc::default();
-        let known = Arc::clone(&lag);
-        agent.metrics.computed(&shipper::LAG, &[], move || known.lock().map(|records| records as f64));
-        Self {
-            indexed: counter(&shipper::INDEXED),
-            there: counter(&shipper::THERE),
-            rejected: counter(&shipper::REJECTED),
-            retries: counter(&shipper::RETRIES),
-            objects: counter(&shipper::BACKUP_OBJECTS),
-            refused: counter(&shipper::REFUSED),
-            last_commit: agent.metrics.gauge(&shipper::LAST_COMMIT, &[]),
-            lag,
-        }
-    }
-
-    /// Counts documents that were in the index already. A warning says of many that this process hadn't sent them: nothing else shows
-    /// that somebody put others in the place of those to come.
-    fn count_there(&self, there: u64, unsent: u64) {
-        self.indexed.increment(there);
-        self.there.increment(there);
-        if unsent >= MANY {
-            tracing::warn!(
-                documents = unsent,
-                "documents were in the index before this process sent them; after a start, or a change of partitions, a \
-                 shipper before sent them; at other times somebody else did who has its password"
-            );
-        }
-    }
-}
+/// A pipe that ran for so long begins anew without much of a pause.
+const WELL: Duration = Duration::from_mins(1);
 
 /// Checks what the configuration's types don't say.
 pub fn check(config: &ShipperConfig) -> Result<()> {
     ensure!(!config.topics.is_empty(), "`topics` names no topic");
-    ensure!(config.backup_records > 0, "`backup_records` must be at least 1");
+    ensure!(config.backup_bytes > 0, "`backup_bytes` must be at least 1");
+    ensure!(config.backup_interval_ms > 0, "`backup_interval_ms` must be at least 1");
     ensure!(config.bulk_bytes > 0, "`bulk_bytes` must be at least 1");
-    endpoint::target(&config.search)?.address()?;
+    ensure!(config.max_record > 0, "`max_record` must be at least 1");
+    target(&config.search)?.address()?;
     Ok(())
 }
 
+/// What the pipes are made of.
+struct Shipper {
+    agent: Agent,
+    config: ShipperConfig,
+    aws: Aws,
+    target: Target,
+    kafka: Access,
+    metrics: Metrics,
+    /// Whether the backup's group has its positions.
+    adopted: OnceCell<()>,
+    /// What keeps the agent from being ready, by sink.
+    latches: Mutex<BTreeMap<&'static str, Latch>>,
+}
+
+/// A pipe from its start to its end.
+type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
 /// Runs until the agent's shutdown; returns when what was read is indexed, backed up and committed.
 pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
-    check(&config)?;
-    let latch = agent.health.latch();
-    let metrics = Metrics::new(&agent);
     let aws = Aws::connect(Options::default()).await?;
+    run_with(agent, config, aws).await
+}
+
+/// As [`run`], with a connection to the account.
+///
+/// # Errors
+/// The configuration is wrong; or at the shutdown a sink doesn't take what is in hand. What may heal is tried again and shows as
+/// the last error.
+pub async fn run_with(agent: Agent, config: ShipperConfig, aws: Aws) -> Result<()> {
+    check(&config)?;
+    let latches = ["index", "backup"].map(|sink| (sink, agent.health.latch()));
     let aws = match &config.account {
         Some(account) => aws.of_account(account, BTreeMap::new()),
         None => aws,
     };
-    let target = endpoint::target(&config.search)?;
-    let search = Search::new(&target, Entrance::of(&target, &aws)?, agent.clone(), metrics.clone())?;
-    let client = kafka::access(&config.kafka).await?;
-    kafka::ensure(&client, &config.kafka.topics).await?;
-    let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
-    let intake = Intake::new(&agent, &config, client, topics.topics)?;
-    drop(latch);
-    tracing::info!(search = search.shown(), topics = ?config.topics, backup = config.backup_bucket, "shipping");
-    consume::ship(&agent, &config, intake, &search, &aws, &metrics).await
+    let target = target(&config.search)?;
+    let kafka = access(&config.kafka).await?;
+    ensure_topics(&kafka, &config.kafka.topics).await?;
+    let metrics = Metrics::new(&agent);
+    let (adopted, latches) = (OnceCell::new(), Mutex::new(BTreeMap::from(latches)));
+    let shipper = Arc::new(Shipper { agent, config, aws, target, kafka, metrics, adopted, latches });
+    let index = supervised(Arc::clone(&shipper), "index", |shipper| Box::pin(async move { shipper.index().await }));
+    let backup = supervised(shipper, "backup", |shipper| Box::pin(async move { shipper.back_up().await }));
+    let (index, backup) = tokio::join!(index, backup);
+    index.and(backup)
+}
+
+/// Runs a pipe, again after each failure, until the agent's shutdown.
+async fn supervised(shipper: Arc<Shipper>, sink: &'static str, start: fn(Arc<Shipper>) -> Running) -> Result<()> {
+    let trouble = shipper.metrics.pipe(sink).trouble.of("pipe");
+    let mut backoff = Backoff::default();
+    loop {
+        let began = Instant::now();
+        // A task of its own, so that a panic ends nothing else; one that is dropped with this.
+        let mut running = JoinSet::from_iter([start(Arc::clone(&shipper))]);
+        let ended = running.join_next().await.context("this is a bug in lakewright: nothing runs")?;
+        let ended = ended.unwrap_or_else(|error| Err(anyhow!("it ended in a panic: {error}")));
+        if shipper.agent.shutdown.is_cancelled() {
+            return ended.with_context(|| format!("the pipe to the {sink}"));
+        }
+        let error = ended.err().unwrap_or_else(|| anyhow!("it ended"));
+        if began.elapsed() > WELL {
+            backoff.reset();
+        }
+        trouble.begins(format!("the pipe to the {sink} begins anew: {error:#}"));
+        if !backoff.wait(&shipper.agent.shutdown).await {
+            return Err(error);
+        }
+    }
+}
+
+impl Shipper {
+    async fn index(&self) -> Result<()> {
+        let (agent, config) = (&self.agent, &self.config);
+        let metrics = self.metrics.pipe("index");
+        let most = (INDEX_ROOM << 10) / 2 / BATCHES;
+        let reading = Reading {
+            group: config.group.clone(),
+            bytes: usize::try_from(config.bulk_bytes).unwrap_or(most).min(most),
+            interval: Duration::from_millis(config.bulk_interval_ms),
+            max_record: Some(usize::try_from(config.max_record).unwrap_or(usize::MAX)),
+            room: INDEX_ROOM,
+            weight: 2,
+            waits_for_settling: true,
+        };
+        let source = self.source(reading, &metrics).await?;
+        let entrance = Entrance::of(&self.target, &self.aws)?;
+        let search = Search::new(&self.target, entrance, config.gzip, agent.clone(), metrics.clone())?;
+        let settings = Settings {
+            index: config.index.clone(),
+            time_field: config.time_field.clone(),
+            days_back: i64::from(config.days_back),
+            days_ahead: i64::from(config.days_ahead),
+            by_source: false,
+        };
+        tracing::info!(search = search.shown(), topics = ?config.topics, "shipping to the index");
+        let letters = Letters::new(&agent.state_dir);
+        let sink = IndexSink::new(search, settings, letters, agent.clone(), metrics.clone());
+        self.started("index", &metrics);
+        Pipe { agent, metrics: &metrics, transform: None }.run(source, sink).await
+    }
+
+    async fn back_up(&self) -> Result<()> {
+        let (agent, config) = (&self.agent, &self.config);
+        let metrics = self.metrics.pipe("backup");
+        let reading = Reading {
+            group: backup_group(&config.group),
+            bytes: (BACKUP_ROOM << 10) / BATCHES,
+            interval: BACKUP_BATCH,
+            max_record: None,
+            room: BACKUP_ROOM,
+            weight: 1,
+            waits_for_settling: false,
+        };
+        let source = self.source(reading, &metrics).await?;
+        let store = Store {
+            objects: self.aws.objects(),
+            bucket: config.backup_bucket.clone(),
+            prefix: config.backup_prefix.clone(),
+            agent: agent.clone(),
+            metrics: metrics.clone(),
+        };
+        let age = Duration::from_millis(config.backup_interval_ms);
+        let limits = Limits { bytes: config.backup_bytes, age, held: BACKUP_HELD };
+        tracing::info!(bucket = config.backup_bucket, prefix = config.backup_prefix, topics = ?config.topics, "shipping to the backup");
+        let sink = BackupSink::new(store, limits, metrics.clone())?;
+        self.started("backup", &metrics);
+        Pipe { agent, metrics: &metrics, transform: None }.run(source, sink).await
+    }
+
+    /// The topics, as one pipe reads them.
+    async fn source(&self, reading: Reading, metrics: &PipeMetrics) -> Result<KafkaSource> {
+        let described =
+            describe(&self.kafka, &self.config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
+        self.adopted.get_or_try_init(|| self.adopt(described.topics.clone())).await?;
+        KafkaSource::new(&self.agent, self.kafka.clone(), &described.topics, reading, metrics.clone())
+    }
+
+    /// Lets the backup's group begin where index and backup stood together, before either goes on alone.
+    async fn adopt(&self, topics: BTreeMap<String, TopicIdentity>) -> Result<()> {
+        let (agent, kafka, group) = (self.agent.clone(), self.kafka.clone(), self.config.group.clone());
+        let adopted =
+            tokio::task::spawn_blocking(move || adopt(&agent, &kafka, &topics, (&backup_group(&group), &group)));
+        adopted.await.context("a Kafka request was cut short")?
+    }
+
+    fn started(&self, sink: &'static str, metrics: &PipeMetrics) {
+        metrics.trouble.of("pipe").ends();
+        self.latches.lock().remove(sink);
+    }
 }

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 
+/// The label of what is one sink's: `index` or `backup`.
+pub const SINK: &str = "sink";
+/// The label of the type of error for which documents were refused.
+pub const REASON: &str = "reason";
+
 metrics! {
     /// Documents that the search cluster has taken.
     INDEXED = Counter "documents_indexed_total", Records;
@@ -13,16 +18,38 @@ metrics! {
     THERE = Counter "documents_there_total", Detail;
     /// Documents that fit no index, kept in that of the rejected.
     REJECTED = Counter "rejected_total", DeadLetters;
-    /// Records that are in no index, only in the backup.
+    /// Records that are in no index, only in the backup and among the dead letters' file.
     REFUSED = Counter "refused_total", DeadLetters;
-    /// Bulk requests that were tried again.
+    /// Documents whose day is outside the window of daily indices.
+    OUTSIDE = Counter "outside_total", Detail;
+    /// Requests to the search cluster and to S3 that were tried again.
     RETRIES = Counter "bulk_retries_total", Detail;
     /// Objects written to the backup.
     BACKUP_OBJECTS = Counter "backup_objects_total", Detail;
-    /// Records of the log that are not shipped.
+    /// Records that the topic's retention deleted before a sink had them.
+    LOST = Counter "lost_records_total", Detail;
+    /// Records of the log that are not shipped, by the pipe with the most of them.
     LAG = Gauge "lag_records", Lag;
-    /// When offsets were committed last, in milliseconds since 1970.
+    /// When the pipe that stands still the longest got on last, in milliseconds since 1970.
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
+    /// How many bulk requests may be under way.
+    CONCURRENCY = Gauge "bulk_concurrency", Detail;
+    /// Records of the log that are not shipped to a sink.
+    PIPE_LAG = Gauge "sink_lag_records", Detail;
+    /// Bytes of records that were read for a sink.
+    PIPE_BYTES = Counter "sink_read_bytes_total", Detail;
+    /// Bytes of records that a sink has in hand.
+    PIPE_IN_HAND = Gauge "sink_in_hand_bytes", Detail;
+    /// Documents and records that fit no index, kept among the dead letters.
+    PIPE_REJECTED = Counter "sink_rejected_total", Detail;
+    /// Records that are in no index.
+    PIPE_REFUSED = Counter "sink_refused_total", Detail;
+    /// Requests that were tried again.
+    PIPE_RETRIES = Counter "sink_retries_total", Detail;
+    /// Records that retention deleted before a sink had them.
+    PIPE_LOST = Counter "sink_lost_records_total", Detail;
+    /// Documents that were refused, by the type of the cluster's error.
+    REASONS = Counter "sink_refusals_total", Detail;
 }
 
 /// What views show of it.
@@ -31,6 +58,7 @@ static SHOWS: &[Figure] = &[
     Figure::of(&LAG, "lag", Written::Waiting),
     Figure::of(&REJECTED, "rejected", Written::Trouble),
     Figure::of(&REFUSED, "in no index", Written::Trouble),
+    Figure::of(&LOST, "lost to retention", Written::Trouble),
     Figure::beside(&BACKUP_OBJECTS, "backup objects", Written::Count),
 ];
 
@@ -52,7 +80,7 @@ pub static ABOUT: About = About {
 pub struct ShipperConfig {
     /// The cluster.
     pub kafka: KafkaConnection,
-    /// The consumer group.
+    /// The consumer group of the index; that of the backup is [`backup_group`].
     pub group: String,
     /// The topics it reads.
     pub topics: Vec<String>,
@@ -70,15 +98,64 @@ pub struct ShipperConfig {
     pub account: Option<String>,
     /// The prefix in it, without a slash at the end.
     pub backup_prefix: String,
-    /// Backup objects hold the records of fixed ranges of so many offsets.
-    pub backup_records: u64,
+    /// A backup object is full at so many bytes of lines, before they are compressed.
+    #[serde(default = "backup_bytes")]
+    pub backup_bytes: u64,
+    /// A backup object is written so many milliseconds after its first record at the latest.
+    #[serde(default = "backup_interval_ms")]
+    pub backup_interval_ms: u64,
+    /// What versions before wrote by; it means nothing.
+    #[serde(default, skip_serializing)]
+    pub backup_records: Option<u64>,
     /// A bulk request is sent at this size in bytes at the latest.
     pub bulk_bytes: u64,
     /// A bulk request is sent after this time in milliseconds at the latest.
     pub bulk_interval_ms: u64,
+    /// Whether bulk requests are compressed.
+    #[serde(default)]
+    pub gzip: bool,
+    /// How many days before today have an index of their own; records of days before these go to `INDEX-outside`.
+    #[serde(default = "days_back")]
+    pub days_back: u32,
+    /// How many days after today have one.
+    #[serde(default = "days_ahead")]
+    pub days_ahead: u32,
+    /// A longer record, in bytes, goes in pieces to the dead letters' file in place of the index.
+    #[serde(default = "max_record")]
+    pub max_record: u64,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,
+}
+
+/// The default of [`ShipperConfig::backup_bytes`].
+pub const fn backup_bytes() -> u64 {
+    64_000_000
+}
+
+/// The default of [`ShipperConfig::backup_interval_ms`].
+pub const fn backup_interval_ms() -> u64 {
+    300_000
+}
+
+/// The default of [`ShipperConfig::days_back`].
+pub const fn days_back() -> u32 {
+    30
+}
+
+/// The default of [`ShipperConfig::days_ahead`].
+pub const fn days_ahead() -> u32 {
+    1
+}
+
+/// The default of [`ShipperConfig::max_record`].
+pub const fn max_record() -> u64 {
+    10_000_000
+}
+
+/// The consumer group by which the backup is read, of a shipper with this group.
+pub fn backup_group(group: &str) -> String {
+    format!("{group}-backup")
 }
 
 impl AgentConfig for ShipperConfig {

@@ -100,7 +100,10 @@ impl Agent {
 }
 
 /// The directory that systemd names in a variable (the first, when it names several), made if it is missing.
-fn directory(variable: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It can't be made.
+pub fn directory(variable: &str) -> anyhow::Result<PathBuf> {
     let value = std::env::var(variable).unwrap_or_default();
     let path = match value.split(':').next() {
         Some(first) if !first.is_empty() => PathBuf::from(first),

@@ -1,14 +1,14 @@
 //! The sections of a stack file that set up agents; what they mean is said by `lakewright_config`.
 
 use lakewright_config::Rate;
-use lakewright_config::agents::stream;
+use lakewright_config::agents::{shipper, stream};
 
 use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 use super::functions::Statement;
 use super::scenario::Scenario;
 use super::units::{Period, Size};
-use super::values::{Setting, Share, Whole};
+use super::values::{Retired, Setting, Share, Whole};
 
 section! {
     /// The settings of the agents.
@@ -181,7 +181,7 @@ choice! {
 section! {
     /// The shipper.
     Shipper {
-        /// The consumer group. Default: `STACK-shipper`.
+        /// The consumer group of the index; the backup is read by the group `GROUP-backup`. Default: `STACK-shipper`.
         group: Option<At<String>> = None,
         /// The topics that it reads, each one of `[topics]`.
         topics: Vec<At<String>> = vec![At::given("es_events")],
@@ -191,12 +191,25 @@ section! {
         backup_bucket: At<String> = At::given("backup"),
         /// The prefix in it.
         backup_prefix: At<String> = At::given("events"),
-        /// A backup object holds the records of so many offsets.
-        backup_records: At<Whole<100, 10_000_000>> = At::given(Whole(10_000)),
+        /// A backup object is full at this size, before it is compressed.
+        backup_size: At<Size> = At::given(Size(shipper::backup_bytes())),
+        /// A backup object is written so long after its first record at the latest.
+        backup_interval: At<Period> = At::given(Period(shipper::backup_interval_ms())),
+        /// Has no effect any more: objects end by `backup_size` and `backup_interval`.
+        backup_records: Retired = Retired,
         /// A bulk request is sent at this size at the latest.
         bulk_size: At<Size> = At::given(Size(5_000_000)),
         /// A bulk request is sent after this time at the latest.
         bulk_interval: At<Period> = At::given(Period::seconds(1)),
+        /// Whether bulk requests are compressed: less traffic for more of the processor's time.
+        gzip: At<bool> = At::given(false),
+        /// How many days before today have an index of their own. Records of days before these, as of a wrong clock, go to the index
+        /// `INDEX-outside`.
+        days_back: At<Whole<0, 36_500>> = At::given(Whole(u64::from(shipper::days_back()))),
+        /// How many days after today have one.
+        days_ahead: At<Whole<0, 36_500>> = At::given(Whole(u64::from(shipper::days_ahead()))),
+        /// A longer record goes to the dead letters' file on the host, in pieces, and not to the index; the backup has it whole.
+        max_record: At<Size> = At::given(Size(shipper::max_record())),
     }
 }
 

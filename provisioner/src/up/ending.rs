@@ -64,8 +64,34 @@ pub async fn caught_up(board: &Board, subject: &Subject<'_>, stop: &Cancellation
         () = stop.cancelled() => return Ok(()),
     }
     tokio::select! {
-        shipped = shipped(subject) => shipped,
-        () = stop.cancelled() => Ok(()),
+        shipped = shipped(subject) => shipped?,
+        () = stop.cancelled() => return Ok(()),
+    }
+    tokio::select! {
+        () = backed_up(board) => {}
+        () = stop.cancelled() => {}
+    }
+    Ok(())
+}
+
+/// Waits until no agent has a record of the log to read any more: the backup may be behind the index. What was read of it the
+/// shipper writes when it stops. Without progress it goes on: the verification says what is missing.
+async fn backed_up(board: &Board) {
+    let (begun, mut moved, mut least) = (Instant::now(), Instant::now(), f64::INFINITY);
+    let waiting = |known: &Known| match known.seen {
+        Some(seen) if known.ready && seen > begun + SETTLING => known.in_role(Role::Lag).unwrap_or(f64::INFINITY),
+        _ => f64::INFINITY,
+    };
+    loop {
+        let shippers = board.of(Agent::Shipper);
+        let total: f64 = shippers.iter().map(waiting).sum();
+        if total < least {
+            (least, moved) = (total, Instant::now());
+        }
+        if total <= 0.0 || moved.elapsed() > STUCK {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

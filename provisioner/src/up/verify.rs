@@ -10,15 +10,17 @@ use lakewright_config::agents::{AgentConfig as _, Need, Stops};
 use lakewright_config::{
     Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, Sink, StreamConfig, Table,
 };
-use lakewright_platform::http::Client;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::process::Command;
+
+use shipped::{backups, index};
 
 use super::agents::{Placed, Surroundings};
 use super::report::{Check, Verified};
 use super::samples::configs;
 use crate::app::query::{Rows, ask};
+
+mod shipped;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -96,6 +98,8 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
     }
     checks.extend(indices(subject).await?);
     let held = (!checks.is_empty()).then(|| checks.iter().map(|check| check.expected).sum());
+    // The backup has what the index has.
+    checks.extend(backups(subject).await?);
     if subject.agents.iter().any(|placed| placed.agent.needs(Need::Models)) {
         checks.extend(models(subject).await?);
     }
@@ -244,68 +248,6 @@ fn differing(expected: i64, rows: i64, distinct: i64) -> Vec<String> {
         wrong.push(format!("{} twice", rows - distinct));
     }
     wrong
-}
-
-/// Every user action of the log is in the index, once.
-async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
-    let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
-    let held = ledger(subject, &config.kafka, &topics).await?;
-    let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
-    let rejected = format!("{}-rejected", config.index);
-    let http = Client::new(subject.search)?;
-    // What was written a moment ago is made visible; an index that always shows everything needs no such call.
-    let _ = http.post(&format!("{url}/_refresh"), &json!({}), PATIENCE).await;
-    let mut checks = Vec::new();
-    for h in held {
-        let query = json!({ "query": { "bool": { "filter": [
-            { "term": { "kafka_topic_id.keyword": h.topic_id } },
-            { "term": { "kafka_partition": h.partition } },
-            { "range": { "kafka_offset": { "gte": h.start } } },
-        ] } } });
-        let answer =
-            http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
-        let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
-        let expected = h.end - h.start;
-        // An id is made of topic id, partition and offset, so that an offset can stand twice only as a document of its
-        // day and as a rejected one; that could hide one that is missing.
-        let twice = if found < expected { 0 } else { both(&http, &url, &rejected, &h).await? };
-        let wrong = differing(expected, found, found - twice);
-        checks.push(Check { what: format!("search: {} partition {}", h.topic, h.partition), expected, found, wrong });
-    }
-    Ok(checks)
-}
-
-/// How many of a partition's rejected documents stand in an index of a day too.
-async fn both(http: &Client, url: &str, rejected: &str, held: &Held) -> Result<i64> {
-    const PAGE: usize = 1000;
-    let partition = |offsets: Value| {
-        json!([
-            { "term": { "kafka_topic_id.keyword": held.topic_id } },
-            { "term": { "kafka_partition": held.partition } },
-            offsets,
-        ])
-    };
-    let (mut both, mut next) = (0, held.start);
-    loop {
-        let mut filter = partition(json!({ "range": { "kafka_offset": { "gte": next } } }));
-        filter.as_array_mut().expect("filters are a list").push(json!({ "term": { "_index": rejected } }));
-        let query = json!({
-            "query": { "bool": { "filter": filter } },
-            "sort": [{ "kafka_offset": { "order": "asc", "unmapped_type": "long" } }],
-            "size": PAGE,
-        });
-        let page = http.post(&format!("{url}/_search"), &query, PATIENCE).await?;
-        let hits = page["hits"]["hits"].as_array().with_context(|| format!("the index answered {page}"))?;
-        let offsets: Vec<i64> = hits.iter().filter_map(|hit| hit["_source"]["kafka_offset"].as_i64()).collect();
-        let Some(last) = offsets.last() else { return Ok(both) };
-        next = last + 1;
-        let query = json!({ "query": { "bool": {
-            "filter": partition(json!({ "terms": { "kafka_offset": offsets } })),
-            "must_not": [{ "term": { "_index": rejected } }],
-        } } });
-        let answer = http.post(&format!("{url}/_count"), &query, PATIENCE).await?;
-        both += answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
-    }
 }
 
 /// Every model's table equals what its query gives now.

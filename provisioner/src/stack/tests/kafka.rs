@@ -133,7 +133,8 @@ fn an_agent_keeps_the_lists_of_the_others() {
         ..AclUser::default()
     };
     // It runs on another host, whose secret no role here reads.
-    let shipper = AclUser { reads: names(&["es_events"]), groups: names(&["shop-shipper"]), ..AclUser::default() };
+    let groups = names(&["shop-shipper-backup", "shop-shipper"]);
+    let shipper = AclUser { reads: names(&["es_events"]), groups, ..AclUser::default() };
     let analyst = AclUser { reads: names(&["iceberg_events", "theirs"]), ..AclUser::default() };
     let expected =
         [("shop-producer", producer), ("shop-stream", stream), ("shop-shipper", shipper), ("analyst", analyst)];

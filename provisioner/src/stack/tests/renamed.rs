@@ -58,3 +58,13 @@ fn what_is_wrong_with_a_value_is_said_where_the_old_name_stands() {
     let text = mistakes(&OLD.replace("gib = 20", "gib = \"many\""), &[]);
     assert!(text.contains("`size_gib` is a text") && text.contains("test.toml:6:7"), "{text}");
 }
+
+#[test]
+fn a_field_without_effect_is_read_with_a_warning() {
+    let stack = parsed("[stack]\nname = \"shop\"\n[agents.shipper]\nbackup_records = 10000\n");
+    let text = stack.warnings.warnings(false);
+    assert_eq!(text.matches("warning: ").count(), 1, "{text}");
+    for said in ["`agents.shipper.backup_records` has no effect any more", "test.toml:4:18", "help: remove the line"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}

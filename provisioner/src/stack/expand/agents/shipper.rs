@@ -1,6 +1,7 @@
 //! The shipper.
 
 use lakewright_config::ShipperConfig;
+use lakewright_config::agents::shipper::backup_group;
 use lakewright_config::agents::{Agent, AgentConfig as _};
 use serde_json::Value;
 
@@ -33,9 +34,15 @@ impl AgentExpansion for Shipper {
             backup_bucket: expansion.bucket(&section.backup_bucket),
             account: Some(expansion.target.account.clone()),
             backup_prefix: section.backup_prefix.value.trim_matches('/').to_owned(),
-            backup_records: section.backup_records.0,
+            backup_bytes: section.backup_size.0,
+            backup_interval_ms: section.backup_interval.0,
+            backup_records: None,
             bulk_bytes: section.bulk_size.0,
             bulk_interval_ms: section.bulk_interval.0,
+            gzip: section.gzip.value,
+            days_back: section.days_back.0 as u32,
+            days_ahead: section.days_ahead.0 as u32,
+            max_record: section.max_record.0,
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
@@ -53,7 +60,9 @@ impl AgentExpansion for Shipper {
         file.agents.shipper.topics.iter().collect()
     }
 
+    /// The index and the backup are read by a group each, so that one that stands still holds up no other.
     fn groups(&self, expansion: &Expansion<'_>) -> Vec<String> {
-        vec![group(expansion)]
+        let group = group(expansion);
+        vec![backup_group(&group), group]
     }
 }

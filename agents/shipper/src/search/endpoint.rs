@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 const OTHER: &str = "LAKEWRIGHT_SEARCH_URL";
 /// The variable that names an index on loopback in its place, to which it does, without TLS.
 const LOGIN_IN_CLEAR: &str = "LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT";
+/// How long connections are used: whoever takes the cluster's name later is found by it then.
+const AGE: Duration = Duration::from_mins(5);
 /// How long after a look at secret and authority there isn't another one.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 2000 });
 
@@ -97,6 +99,7 @@ pub struct Door {
     pub client: Client,
     /// The header, if somebody logs in.
     pub authorization: Option<HeaderValue>,
+    made: Instant,
 }
 
 /// The way to the cluster, which may change while the shipper runs.
@@ -104,6 +107,7 @@ pub struct Door {
 pub struct Entrance {
     /// None until what the login takes could be read.
     door: Mutex<Option<Arc<Door>>>,
+    url: String,
     login: Option<Login>,
 }
 
@@ -137,14 +141,14 @@ impl Entrance {
         if let Some(place) = target.login.clone() {
             let (aws, url, in_clear) = (aws.clone(), target.url.clone(), target.in_clear);
             let login = Login { aws, place, in_clear, url, known: Mutex::default() };
-            return Ok(Self { door: Mutex::default(), login: Some(login) });
+            return Ok(Self { door: Mutex::default(), url: target.url.clone(), login: Some(login) });
         }
         let authorization = without_password(&target.url).1;
         if authorization.is_some() {
             check_encrypted(&address)?;
         }
-        let door = Door { client: Client::new(&target.url)?, authorization };
-        Ok(Self { door: Mutex::new(Some(Arc::new(door))), login: None })
+        let door = Door { client: Client::new(&target.url)?, authorization, made: Instant::now() };
+        Ok(Self { door: Mutex::new(Some(Arc::new(door))), url: target.url.clone(), login: None })
     }
 
     /// What the next request goes by.
@@ -153,15 +157,39 @@ impl Entrance {
     /// Secret or authority can't be read: the search host may not have published it yet.
     pub async fn door(&self) -> Result<Arc<Door>> {
         let known = self.door.lock().clone();
-        if let Some(door) = known {
-            return Ok(door);
+        if let Some(door) = &known
+            && door.made.elapsed() < AGE
+        {
+            return Ok(Arc::clone(door));
         }
-        let login = self.login.as_ref().context("this is a bug in lakewright: there is no login to read")?;
-        let known = login.read().await?;
+        let Some(login) = &self.login else {
+            let authorization = known.and_then(|door| door.authorization.clone());
+            let door = Arc::new(Door { client: Client::new(&self.url)?, authorization, made: Instant::now() });
+            *self.door.lock() = Some(Arc::clone(&door));
+            return Ok(door);
+        };
+        let read = login.known.lock().clone();
+        let known = match read {
+            // What was read is right until the cluster refuses it; the connections alone are made anew.
+            Some(known) => known,
+            None => login.read().await?,
+        };
         let door = Arc::new(login.door(&known)?);
         *login.known.lock() = Some(known);
         *self.door.lock() = Some(Arc::clone(&door));
         Ok(door)
+    }
+
+    /// Has the next request go by a new connection: the cluster's name may lead elsewhere now.
+    pub fn renew(&self) {
+        let mut door = self.door.lock();
+        let Some(known) = door.as_ref() else { return };
+        if self.login.is_some() {
+            *door = None;
+        } else if let Ok(client) = Client::new(&self.url) {
+            let authorization = known.authorization.clone();
+            *door = Some(Arc::new(Door { client, authorization, made: Instant::now() }));
+        }
     }
 
     /// Reads secret and authority once more if the cluster refused the password, or its certificate was refused: somebody may have
@@ -245,7 +273,7 @@ impl Login {
         } else {
             Client::trusting(&known.authority).with_context(|| format!("read {}", self.place.authority))?
         };
-        Ok(Door { client, authorization: Some(basic(&format!("{username}:{password}"))) })
+        Ok(Door { client, authorization: Some(basic(&format!("{username}:{password}"))), made: Instant::now() })
     }
 
     async fn read(&self) -> Result<Known> {

@@ -20,7 +20,7 @@ pub fn compare(before: &BTreeMap<String, String>, now: &BTreeMap<String, TopicId
         if let Some(found) = found.filter(|found| found != id) {
             return Topics::Other(format!(
                 "the topic {topic} was deleted and made again (its id was {id} and is {found}), so that its offsets name \
-                 other records; the agent ends and has to be started again to ship the new topic"
+                 other records; what was read of the old one is settled, and the new one is shipped from its begin"
             ));
         }
     }

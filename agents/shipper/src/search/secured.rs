@@ -18,10 +18,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::Metrics;
-use crate::bulk::Search;
-use crate::document::Document;
-use crate::endpoint::{Entrance, Target};
+use crate::metrics::Metrics;
+use crate::search::client::Search;
+use crate::search::document::Bulk;
+use crate::search::endpoint::{Entrance, Target};
 
 /// What the cluster's host has made, and what another one has.
 static OWN: LazyLock<Made> = LazyLock::new(Made::new);
@@ -203,14 +203,12 @@ fn verdict(world: &mut World, head: &str, body: String) -> (&'static str, String
     ("200 OK", format!(r#"{{"errors":false,"items":[{items}]}}"#))
 }
 
-fn documents() -> Vec<Document> {
-    let document = |number: usize| Document {
-        index: "actions-2026.01.01".to_owned(),
-        id: number.to_string(),
-        source: b"{}".to_vec(),
-        rejected: false,
-    };
-    (0..3).map(document).collect()
+fn documents() -> Bulk {
+    let mut bulk = Bulk::default();
+    for number in 0..3 {
+        bulk.put("actions-2026.01.01", &number.to_string(), "{}");
+    }
+    bulk
 }
 
 /// A shipper's way to the cluster, the agent that it belongs to, and what is known around it.
@@ -233,7 +231,8 @@ impl Place {
         let target = Target::secured(&url, login);
         let agent = Agent::detached(agents::Agent::Shipper, folder.path().to_owned());
         let entrance = Entrance::of(&target, &aws).expect("an entrance");
-        let search = Search::new(&target, entrance, agent.clone(), Metrics::new(&agent)).expect("a client");
+        let search =
+            Search::new(&target, entrance, false, agent.clone(), Metrics::new(&agent).pipe("index")).expect("a client");
         Self { search, agent, world, _folder: folder }
     }
 
@@ -255,7 +254,7 @@ impl Place {
         };
         let work = async {
             tokio::select! {
-                refusals = self.search.index(&documents) => refusals,
+                refusals = self.search.index(documents) => refusals,
                 () = told => unreachable!("it waits for ever"),
             }
         };
@@ -271,7 +270,7 @@ impl Place {
 #[tokio::test]
 async fn documents_go_over_tls_with_the_secrets_password() {
     let place = Place::of(World::default()).await;
-    let refusals = place.search.index(&documents()).await.expect("indexed");
+    let refusals = place.search.index(documents()).await.expect("indexed");
     assert!(refusals.is_empty());
     let bodies = place.world.lock().bodies.clone();
     // The user's role lets it create documents, and overwrite none.
@@ -315,7 +314,7 @@ async fn a_host_from_before_the_logins_is_to_be_ended() {
 #[tokio::test]
 async fn what_was_there_before_is_counted_apart() {
     let place = Place::of(World { there: &["0", "2"], ..World::default() }).await;
-    let refusals = place.search.index(&documents()).await.expect("indexed");
+    let refusals = place.search.index(documents()).await.expect("indexed");
     assert!(refusals.is_empty());
     assert_eq!(place.agent.metrics.value(&shipper::INDEXED), Some(3.0));
     assert_eq!(place.agent.metrics.value(&shipper::THERE), Some(2.0));
@@ -340,11 +339,11 @@ async fn a_refused_login_is_told_and_a_rotated_password_taken_up() {
 #[tokio::test]
 async fn until_the_cluster_knows_a_new_password_the_one_before_is_tried() {
     let place = Place::of(World { current: "two", previous: Some("one"), ..World::default() }).await;
-    let refusals = tokio::time::timeout(Duration::from_secs(60), place.search.index(&documents())).await;
+    let refusals = tokio::time::timeout(Duration::from_secs(60), place.search.index(documents())).await;
     assert!(refusals.expect("it is tried").expect("indexed").is_empty());
     // The host has taken the new one up.
     place.world.lock().taken = "two";
-    let refusals = tokio::time::timeout(Duration::from_secs(60), place.search.index(&documents())).await;
+    let refusals = tokio::time::timeout(Duration::from_secs(60), place.search.index(documents())).await;
     assert!(refusals.expect("it is tried").expect("indexed").is_empty());
 }
 
@@ -365,7 +364,7 @@ async fn no_error_shows_a_password() {
         }
         shutdown.cancel();
     });
-    let error = place.search.index(&documents()).await.expect_err("it is refused");
+    let error = place.search.index(documents()).await.expect_err("it is refused");
     let told = format!("{error:#} {:?} {:?}", place.agent.health.last_error(), place.search.shown());
     assert!(told.contains("401") && !told.contains("S3cretW0rd"), "{told}");
 }

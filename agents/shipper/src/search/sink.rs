@@ -1,0 +1,205 @@
+//! The sink: batches become requests side by side, and positions settle in the order in which batches came.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use chrono::Utc;
+use lakewright_runtime::Agent;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::letters::Letters;
+use crate::metrics::PipeMetrics;
+use crate::search::client::{Refusal, Search};
+use crate::search::document::{Bulk, Kind, Settings, letter};
+use crate::search::time::days_since_1970;
+use crate::sink::Sink;
+use crate::source::{Batch, Event, Fate, Position};
+
+/// The type that dead letters have which the shipper itself finds no document in.
+const NO_DOCUMENT: &str = "no_document";
+
+/// Batches in the order in which they came.
+#[derive(Debug, Default)]
+struct Order {
+    /// The number of the first that isn't settled.
+    first: u64,
+    /// Where each ends, and whether it is done.
+    waiting: VecDeque<(Vec<Position>, bool)>,
+}
+
+impl Order {
+    /// Adds a batch; its number.
+    fn add(&mut self, ends: Vec<Position>) -> u64 {
+        self.waiting.push_back((ends, false));
+        self.first + self.waiting.len() as u64 - 1
+    }
+
+    /// A batch is done; the positions that are settled by it, in order.
+    fn done(&mut self, number: u64) -> Vec<Position> {
+        let place = usize::try_from(number - self.first).unwrap_or(usize::MAX);
+        if let Some((_, done)) = self.waiting.get_mut(place) {
+            *done = true;
+        }
+        let mut settled = Vec::new();
+        while let Some((ends, _)) = self.waiting.pop_front_if(|(_, done)| *done) {
+            self.first += 1;
+            settled.extend(ends);
+        }
+        settled
+    }
+}
+
+/// What batches are shipped by.
+struct Shipping {
+    search: Search,
+    settings: Settings,
+    letters: Letters,
+    metrics: PipeMetrics,
+    agent: Agent,
+}
+
+/// The index.
+pub struct IndexSink {
+    shipping: Arc<Shipping>,
+    order: Order,
+    tasks: JoinSet<Result<u64>>,
+    settled: Vec<Position>,
+}
+
+impl IndexSink {
+    /// The index of a cluster.
+    pub fn new(search: Search, settings: Settings, letters: Letters, agent: Agent, metrics: PipeMetrics) -> Self {
+        let shipping = Arc::new(Shipping { search, settings, letters, metrics, agent });
+        Self { shipping, order: Order::default(), tasks: JoinSet::new(), settled: Vec::new() }
+    }
+
+    /// How many batches are under way.
+    pub fn in_hand(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Takes note of a batch that was shipped. One that wasn't keeps its position, and all after it.
+    fn note(&mut self, shipped: Result<Result<u64>, JoinError>) -> Result<()> {
+        let number = shipped.map_err(|error| anyhow!("a batch for the index ended in a panic: {error}"))??;
+        self.settled.extend(self.order.done(number));
+        Ok(())
+    }
+}
+
+impl Sink for IndexSink {
+    async fn take(&mut self, batch: Batch) -> Result<()> {
+        let number = self.order.add(batch.ends());
+        let shipping = Arc::clone(&self.shipping);
+        self.tasks.spawn(async move { shipping.ship(batch).await.map(|()| number) });
+        Ok(())
+    }
+
+    async fn turn(&mut self) -> Result<()> {
+        match self.tasks.join_next().await {
+            None => std::future::pending().await,
+            Some(shipped) => self.note(shipped),
+        }
+    }
+
+    fn settled(&mut self) -> Vec<Position> {
+        std::mem::take(&mut self.settled)
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        let mut finished = Ok(());
+        while let Some(shipped) = self.tasks.join_next().await {
+            let noted = self.note(shipped);
+            finished = finished.and(noted);
+        }
+        finished
+    }
+}
+
+impl Shipping {
+    /// Ships a batch: each of its records is in an index then, among the dead letters, or said to be in neither.
+    async fn ship(&self, batch: Batch) -> Result<()> {
+        self.metrics.in_hand.increment(batch.bytes as f64);
+        let shipped = self.index(&batch).await;
+        self.metrics.in_hand.decrement(batch.bytes as f64);
+        shipped
+    }
+
+    async fn index(&self, batch: &Batch) -> Result<()> {
+        let today = days_since_1970(Utc::now().date_naive());
+        let mut bulk = Bulk { text: Vec::with_capacity(batch.bytes + batch.events.len() * 256), ..Bulk::default() };
+        let mut events: Vec<&Event> = Vec::with_capacity(batch.events.len());
+        let mut filed: Vec<(&Event, String, String)> = Vec::new();
+        for event in &batch.events {
+            match &event.fate {
+                Fate::Drop => continue,
+                Fate::Piece(reason) => {
+                    filed.push((event, "too_long".to_owned(), reason.clone()));
+                    continue;
+                }
+                Fate::Refuse(reason) => self.settings.add_rejected(event, reason, None, &mut bulk),
+                Fate::Keep => {
+                    if let Err(reason) = self.settings.add(event, today, &mut bulk) {
+                        self.settings.add_rejected(event, &reason, None, &mut bulk);
+                    }
+                }
+            }
+            events.push(event);
+        }
+        let own: Vec<bool> = bulk.kinds.iter().map(|kind| *kind == Kind::Rejected).collect();
+        let mut rejected = own.iter().filter(|own| **own).count();
+        for _ in 0..rejected {
+            self.metrics.count_reason(NO_DOCUMENT);
+        }
+        let refusals = if bulk.is_empty() { Vec::new() } else { self.search.index(bulk).await? };
+        let mut again = Bulk::default();
+        let mut refused: Vec<&Event> = Vec::new();
+        for Refusal { position, kind, reason } in refusals {
+            let event = events[position];
+            self.metrics.count_reason(&kind);
+            if own[position] {
+                rejected -= 1;
+                filed.push((event, kind, reason));
+            } else {
+                self.settings.add_rejected(event, &reason, Some(&kind), &mut again);
+                refused.push(event);
+            }
+        }
+        rejected += refused.len();
+        if !refused.is_empty() {
+            for Refusal { position, kind, reason } in self.search.index(again).await? {
+                rejected -= 1;
+                filed.push((refused[position], kind, reason));
+            }
+        }
+        self.metrics.rejected.increment(rejected as u64);
+        self.file(filed).await;
+        Ok(())
+    }
+
+    /// Writes dead letters that no index takes to their file.
+    async fn file(&self, filed: Vec<(&Event, String, String)>) {
+        if filed.is_empty() {
+            return;
+        }
+        let mut lines = Vec::new();
+        for (event, kind, reason) in &filed {
+            letter(event, reason, Some(kind), &mut lines);
+            lines.push(b'\n');
+        }
+        let count = filed.len() as u64;
+        self.metrics.refused.increment(count);
+        let (event, kind, reason) = &filed[0];
+        let place = format!("{} {} {}", event.place.stream.source, event.place.stream.id, event.place.sequence);
+        let kept = match self.letters.add(lines, &self.agent).await {
+            Ok(()) => format!("kept in {}", self.letters.shown()),
+            Err(error) => format!("in the backup alone, for {} can't be written: {error:#}", self.letters.shown()),
+        };
+        self.metrics.trouble.happened(format!(
+            "no index takes {count} records, they are {kept}; the first is {place}: {kind}: {reason}"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the shipper shipped: the documents of the index and the lines of the backup, held against the log.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail};
+use lakewright_config::ShipperConfig;
+use lakewright_config::agents::AgentConfig as _;
+use lakewright_platform::http::Client;
+use serde_json::{Value, json};
+
+use super::{Held, PATIENCE, Records, Subject, differing, ledger};
+use crate::up::report::Check;
+
+/// Every user action of the log is in the index, once.
+pub(super) async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
+    let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
+    let held = ledger(subject, &config.kafka, &topics).await?;
+    let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
+    let rejected = format!("{}-rejected", config.index);
+    let http = Client::new(subject.search)?;
+    // What was written a moment ago is made visible; an index that always shows everything needs no such call.
+    let _ = http.post(&format!("{url}/_refresh"), &json!({}), PATIENCE).await;
+    let mut checks = Vec::new();
+    for h in held {
+        let query = json!({ "query": { "bool": { "filter": [
+            { "term": { "kafka_topic_id.keyword": h.topic_id } },
+            { "term": { "kafka_partition": h.partition } },
+            { "range": { "kafka_offset": { "gte": h.start } } },
+        ] } } });
+        let answer =
+            http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
+        let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
+        let expected = h.end - h.start;
+        // An id is made of topic id, partition and offset, so that an offset can stand twice only as a document of its
+        // day and as a rejected one; that could hide one that is missing.
+        let twice = if found < expected { 0 } else { both(&http, &url, &rejected, &h).await? };
+        let wrong = differing(expected, found, found - twice);
+        checks.push(Check { what: format!("search: {} partition {}", h.topic, h.partition), expected, found, wrong });
+    }
+    Ok(checks)
+}
+
+/// Whether the backup holds every record of the log.
+pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
+    let (mut checks, mut seen) = (Vec::new(), BTreeSet::new());
+    for placed in subject.agents.iter().filter(|placed| placed.agent == ShipperConfig::AGENT) {
+        let config: ShipperConfig =
+            serde_json::from_value(placed.config.clone()).context("read the shipper's configuration")?;
+        // Two hosts may share the topics.
+        if !seen.insert((config.backup_bucket.clone(), config.backup_prefix.clone())) {
+            continue;
+        }
+        let mut command = subject.surroundings.command_of(placed, "backed-up")?;
+        let output = command.output().await.context("ask what the backup has")?;
+        if !output.status.success() {
+            bail!("the backup can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let records: Vec<Records> = serde_json::from_slice(&output.stdout).context("read what the backup has")?;
+        let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
+        for held in ledger(subject, &config.kafka, &topics).await? {
+            let found = records.iter().find(|r| r.topic_id == held.topic_id && r.partition == held.partition);
+            let spans = found.map(|records| records.spans.as_slice()).unwrap_or_default();
+            let (start, expected) = (held.start, held.end - held.start);
+            let offsets: i64 = spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum();
+            let lines = offsets + found.map_or(0, |records| records.repeated);
+            let what = format!("backup: {} partition {}", held.topic, held.partition);
+            checks.push(Check { what, expected, found: lines, wrong: differing(expected, lines, offsets) });
+        }
+    }
+    Ok(checks)
+}
+
+/// How many of a partition's rejected documents stand in an index of a day too.
+async fn both(http: &Client, url: &str, rejected: &str, held: &Held) -> Result<i64> {
+    const PAGE: usize = 1000;
+    let partition = |offsets: Value| {
+        json!([
+            { "term": { "kafka_topic_id.keyword": held.topic_id } },
+            { "term": { "kafka_partition": held.partition } },
+            offsets,
+        ])
+    };
+    let (mut both, mut next) = (0, held.start);
+    loop {
+        let mut filter = partition(json!({ "range": { "kafka_offset": { "gte": next } } }));
+        filter.as_array_mut().expect("filters are a list").push(json!({ "term": { "_index": rejected } }));
+        let query = json!({
+            "query": { "bool": { "filter": filter } },
+            "sort": [{ "kafka_offset": { "order": "asc", "unmapped_type": "long" } }],
+            "size": PAGE,
+        });
+        let page = http.post(&format!("{url}/_search"), &query, PATIENCE).await?;
+        let hits = page["hits"]["hits"].as_array().with_context(|| format!("the index answered {page}"))?;
+        let offsets: Vec<i64> = hits.iter().filter_map(|hit| hit["_source"]["kafka_offset"].as_i64()).collect();
+        let Some(last) = offsets.last() else { return Ok(both) };
+        next = last + 1;
+        let query = json!({ "query": { "bool": {
+            "filter": partition(json!({ "terms": { "kafka_offset": offsets } })),
+            "must_not": [{ "term": { "_index": rejected } }],
+        } } });
+        let answer = http.post(&format!("{url}/_count"), &query, PATIENCE).await?;
+        both += answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
+    }
+}
