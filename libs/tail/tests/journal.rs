@@ -45,6 +45,8 @@ struct World {
     taken: BTreeMap<(String, u64), String>,
     unsettled: Vec<(String, u64)>,
     notices: Vec<JournalNotice>,
+    /// Whether entries have the times of the real journal.
+    real_times: bool,
 }
 
 impl World {
@@ -57,7 +59,8 @@ impl World {
         fs::write(folder.path().join("then"), "0").expect("write");
         let settings = JournalSettings { command, ..JournalSettings::new("machine") };
         let (taken, unsettled, notices) = Default::default();
-        let mut world = Self { folder, settings, journal: None, now: Moment::now(), taken, unsettled, notices };
+        let (journal, now, real_times) = (None, Moment::now(), false);
+        let mut world = Self { folder, settings, journal, now, taken, unsettled, notices, real_times };
         world.start();
         world
     }
@@ -96,7 +99,9 @@ impl World {
             for record in records {
                 let text = String::from_utf8(record.bytes.to_vec()).expect("text");
                 let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-                assert_eq!(record.time, Some(record.sequence * 1000));
+                let first = if self.real_times { 1_772_359_200_000 } else { 0 };
+                let step = if self.real_times { 1000 } else { 1 };
+                assert_eq!(record.time, Some((first + record.sequence * step) * 1000));
                 let message = value["MESSAGE"].as_str().expect("a message").to_owned();
                 let before = self.taken.insert((record.stream.to_string(), record.sequence), message);
                 assert_eq!(before, None, "an entry came twice");
@@ -224,4 +229,40 @@ fn units_are_asked_for() {
     world.until("an entry", |world| !world.taken.is_empty());
     let calls = world.calls();
     assert!(calls.contains("--unit=a.service --unit=b.service") && calls.contains("--follow"), "{calls}");
+}
+
+/// A journal of twenty entries that systemd 252 wrote; those whose number is a multiple of 5 have two lines and a byte that is no text.
+const TWENTY: &[u8] = include_bytes!("twenty.journal.gz");
+
+#[test]
+fn the_real_journalctl_gives_what_is_expected_of_it() {
+    if std::process::Command::new("journalctl").arg("--version").output().is_err() {
+        // This machine has none; the stand-in says what is expected.
+        return;
+    }
+    let mut world = World::new();
+    let journal = world.folder.path().join("journal");
+    fs::create_dir(&journal).expect("a folder");
+    let mut file = fs::File::create(journal.join("test.journal")).expect("create");
+    std::io::copy(&mut flate2::read::GzDecoder::new(TWENTY), &mut file).expect("unpack");
+    world.settings = JournalSettings { folder: Some(journal), ..JournalSettings::new("machine") };
+    world.real_times = true;
+    world.start();
+    world.until("all", |world| world.taken.len() == 20);
+    let expected: Vec<String> = (1..=20)
+        .map(
+            |number| {
+                if number % 5 == 0 { format!("two\nlines \u{fffd} {number}") } else { format!("message {number}") }
+            },
+        )
+        .collect();
+    assert_eq!(world.messages(), expected);
+    world.settle_first(12);
+    world.journal = None;
+    world.taken.clear();
+    world.settings.units = vec!["app.service".to_owned()];
+    world.start();
+    world.until("the rest", |world| world.taken.len() == 8);
+    assert_eq!(world.messages(), expected[12..]);
+    assert_eq!((world.journal().counts().lost, world.notices.len()), (0, 0));
 }

@@ -5,6 +5,7 @@ use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::JournalSettings;
 
@@ -13,6 +14,8 @@ const PART: usize = 64 * 1024;
 const AHEAD: usize = 16;
 /// How many bytes of what it says on standard error are kept.
 const SAID: usize = 2000;
+/// How long the rest of it is waited for when the child has ended.
+const LISTEN: Duration = Duration::from_millis(500);
 
 /// What the child gave.
 pub(super) enum Output {
@@ -29,6 +32,8 @@ pub(super) struct Child {
     process: std::process::Child,
     output: Receiver<Vec<u8>>,
     said: Arc<Mutex<Vec<u8>>>,
+    /// Ends with its standard error.
+    silent: Receiver<()>,
 }
 
 impl Child {
@@ -46,9 +51,13 @@ impl Child {
         let stderr = process.stderr.take().ok_or_else(|| io::Error::other("it has no standard error"))?;
         let (sender, output) = sync_channel(AHEAD);
         let said: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let child = Self { process, output, said: Arc::clone(&said) };
+        let (speaks, silent) = sync_channel(1);
+        let child = Self { process, output, said: Arc::clone(&said), silent };
         thread::Builder::new().name("journal".into()).spawn(move || read(stdout, &sender))?;
-        thread::Builder::new().name("journal-errors".into()).spawn(move || listen(stderr, &said))?;
+        thread::Builder::new().name("journal-errors".into()).spawn(move || {
+            listen(stderr, &said);
+            drop(speaks);
+        })?;
         Ok(child)
     }
 
@@ -61,15 +70,15 @@ impl Child {
         }
     }
 
-    /// Ends it; how it ended, with what it said last.
+    /// Ends it; how it ended, with what it said last. One that closed its output and lives on is waited for half a second.
     pub fn end(mut self) -> String {
-        let ended = self.process.try_wait().ok().flatten();
+        // All that it said is there when its standard error is at its end; what it started itself may hold that open.
+        let _ = self.silent.recv_timeout(LISTEN);
         let _ = self.process.kill();
-        let status = self.process.wait();
         let said = self.said.lock().map(|said| String::from_utf8_lossy(&said).into_owned()).unwrap_or_default();
-        let how = match (ended, status) {
-            (Some(status), _) | (None, Ok(status)) => format!("ended: {status}"),
-            (None, Err(error)) => format!("ended: {error}"),
+        let how = match self.process.wait() {
+            Ok(status) => format!("ended: {status}"),
+            Err(error) => format!("ended: {error}"),
         };
         match said.trim() {
             "" => how,

@@ -167,7 +167,7 @@ impl Journal {
     }
 
     /// The next entries, about `room` bytes of them; none when nothing is new. The child is started, and started again after it
-    /// ended; this never waits for it.
+    /// ended. This waits for it only when it has ended, for half a second at most.
     pub fn poll(&mut self, now: Moment, room: usize) -> Vec<Record> {
         let (mut records, mut bytes) = (Vec::new(), 0);
         if self.child.is_none() && self.start_at.is_none_or(|at| now.instant >= at) {
