@@ -10,6 +10,7 @@ use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 pub const SINK: &str = "sink";
 /// The label of the type of error for which documents were refused.
 pub const REASON: &str = "reason";
+pub mod transforms;
 
 metrics! {
     /// Documents that the search cluster has taken.
