@@ -131,7 +131,10 @@ impl Format {
     /// The time that a text is; `near` chooses the year of one that names none.
     pub fn read(&self, text: &str, zone: &Zone, near: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let time = match self {
-            Self::Rfc3339 => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+            Self::Rfc3339 => match usual(text) {
+                Some(time) => time,
+                None => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+            },
             Self::Iso => {
                 let mut scan = Scan::new(text);
                 let time = scan.iso(zone)?;
@@ -154,6 +157,26 @@ impl Format {
         // RFC 3339 writes no others.
         (0..=9_999).contains(&time.year()).then_some(time)
     }
+}
+
+/// Whether a text is RFC 3339 in UTC as events carry it, if it is a time at all.
+pub fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let signs = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    matches!(bytes.len(), 20 | 24 | 27 | 30)
+        && signs.iter().all(|(at, sign)| bytes[*at] == *sign)
+        && (bytes.len() == 20 || bytes[19] == b'.')
+        && bytes.ends_with(b"Z")
+}
+
+/// The time of a text as nearly all are written.
+fn usual(text: &str) -> Option<DateTime<Utc>> {
+    if !is_plain(text) {
+        return None;
+    }
+    let mut scan = Scan::new(text);
+    let local = scan.date_and_clock()?;
+    (scan.rest() == "Z").then(|| local.and_utc())
 }
 
 /// A pattern that can be read, and names a day.

@@ -262,6 +262,12 @@ fn the_time_of_an_event_is_read() {
         assert_eq!(event.time(), Some(time.parse().expect("a time")));
         assert_eq!(written(&event), json!({"ts": ts, "@timestamp": time}));
     }
+    // What is written so already stays as it is, unless a pattern read it otherwise.
+    let own = "[[transforms]]\ntype = \"parse_json\"\n[[transforms]]\ntype = \"timestamp\"\nfield = \"ts\"\n";
+    assert_eq!(made(own, r#"{"ts":"2026-01-02T15:04:05.000Z"}"#), json!({"ts": "2026-01-02T15:04:05.000Z"}));
+    assert_eq!(made(own, r#"{"ts":"2026-01-02T15:04:05.5+01:00"}"#), json!({"ts": "2026-01-02T14:04:05.500Z"}));
+    let pattern = format!("{own}formats = [\"%Y-%m-%dT%H:%M:%SZ\"]\ntimezone = \"Europe/Stockholm\"\n");
+    assert_eq!(made(&pattern, r#"{"ts":"2026-01-02T15:04:05Z"}"#), json!({"ts": "2026-01-02T14:04:05Z"}));
     let mut odd = event(r#"{"ts":"soon"}"#);
     transforms(toml).apply(&mut odd);
     assert_eq!((odd.time(), odd.failures().len()), (None, 1));

@@ -8,7 +8,7 @@ use super::{Apply, Paths, Verdict};
 use crate::event::Event;
 use crate::mistake::Mistake;
 use crate::path::Path;
-use crate::time::{Format, Zone, rfc3339};
+use crate::time::{Format, Zone, is_plain, rfc3339};
 use crate::value::{Scalar, Value};
 
 /// Reads the event's time.
@@ -49,15 +49,20 @@ impl Apply for Timing {
             Some(Scalar::Text(text) | Scalar::Number(text)) => text,
             _ => return Err(format!("`{}` is {}, no time", self.field, value.kind())),
         };
-        let Some(time) = self.formats.iter().find_map(|format| format.read(text.trim(), &self.zone, arrived)) else {
+        let read = |format| Format::read(format, text.trim(), &self.zone, arrived).map(|time| (time, format));
+        let Some((time, format)) = self.formats.iter().find_map(read) else {
             let shown: String = text.chars().take(60).collect();
             return Err(format!("`{}` is no time as it is declared: {shown:?}", self.field));
         };
-        let written = rfc3339(time);
-        let stays = self.into.is_none() && *text == written;
-        drop(text);
-        if !stays {
-            event.set(self.into.as_ref().unwrap_or(&self.field), Value::Text(Cow::Owned(written)))?;
+        // A pattern may read `Z` as any letter.
+        if matches!(format, Format::Rfc3339 | Format::Iso) && is_plain(&text) {
+            let written = self.into.as_ref().map(|into| (into, text.into_owned()));
+            if let Some((into, written)) = written {
+                event.set(into, Value::Text(Cow::Owned(written)))?;
+            }
+        } else {
+            drop(text);
+            event.set(self.into.as_ref().unwrap_or(&self.field), Value::Text(Cow::Owned(rfc3339(time))))?;
         }
         event.set_time(time);
         Ok(Verdict::Go)

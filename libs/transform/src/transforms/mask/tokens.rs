@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-
 /// A kind of token: what it begins with, and what follows.
 #[derive(Debug)]
 struct Kind {
@@ -35,6 +33,7 @@ const fn kind(prefix: &'static str, signs: &'static [u8], least: usize, shape: S
 const HEADER: &[u8] = b"-._~+/=";
 const WORD: &[u8] = b"_-";
 
+/// No more than bits of the tables below.
 static KINDS: [Kind; 29] = [
     kind("Bearer ", HEADER, 8, Shape::Behind),
     kind("bearer ", HEADER, 8, Shape::Behind),
@@ -73,50 +72,67 @@ static KINDS: [Kind; 29] = [
     kind("sk-proj-", WORD, 20, Shape::Whole),
 ];
 
+/// How many bytes at the beginning of prefixes are looked up at each place of a text.
+const LOOKED_UP: usize = 3;
+
 /// Finds tokens.
 #[derive(Debug)]
 pub struct Tokens {
-    prefixes: AhoCorasick,
+    /// For each of the first bytes of a prefix, by the byte: the kinds that have it there, a bit each.
+    tables: Box<[[u32; 256]; LOOKED_UP]>,
 }
 
 impl Tokens {
     /// All kinds.
     pub fn new() -> Self {
-        let prefixes = AhoCorasick::new(KINDS.iter().map(|kind| kind.prefix));
-        Self { prefixes: prefixes.expect("a few short prefixes make an automaton") }
+        let mut tables = Box::new([[0; 256]; LOOKED_UP]);
+        for (bit, kind) in KINDS.iter().enumerate() {
+            for (table, byte) in tables.iter_mut().zip(kind.prefix.bytes()) {
+                table[usize::from(byte)] |= 1 << bit;
+            }
+        }
+        Self { tables }
     }
 
     /// Adds the places of tokens.
     pub fn find(&self, text: &str, spans: &mut Vec<Range<usize>>) {
         let bytes = text.as_bytes();
+        let [first, second, third] = &*self.tables;
         let mut from = 0;
-        for prefix in self.prefixes.find_iter(text) {
-            let kind = &KINDS[prefix.pattern().as_usize()];
-            let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || kind.signs.contains(byte);
-            // What stands before it must not be part of it: this also keeps the time linear.
-            let before = prefix.start().checked_sub(1).map(|at| bytes[at]);
-            if prefix.start() < from || before.is_some_and(|byte| is_part(&byte)) {
-                continue;
+        for (at, next) in bytes.windows(LOOKED_UP).enumerate() {
+            let mut kinds = first[usize::from(next[0])] & second[usize::from(next[1])] & third[usize::from(next[2])];
+            while kinds != 0 && at >= from {
+                let kind = &KINDS[kinds.trailing_zeros() as usize];
+                kinds &= kinds - 1;
+                if let Some(place) = token(text, at, kind) {
+                    from = place.end;
+                    spans.push(place);
+                }
             }
-            let behind = &bytes[prefix.end()..];
-            let length = behind.iter().take_while(|byte| is_part(byte)).count();
-            if length < kind.least {
-                continue;
-            }
-            let end = prefix.end() + length;
-            let place = match kind.shape {
-                Shape::Whole => prefix.start()..end,
-                Shape::Behind if kind.least > 8 || is_random(&behind[..length]) => prefix.end()..end,
-                Shape::OfHeader if is_header(&text[..prefix.start()]) => prefix.end()..end,
-                Shape::Parts => match parts(bytes, end, is_part) {
-                    Some(end) => prefix.start()..end,
-                    None => continue,
-                },
-                Shape::Behind | Shape::OfHeader => continue,
-            };
-            from = place.end;
-            spans.push(place);
         }
+    }
+}
+
+/// The token of a kind that begins there.
+fn token(text: &str, at: usize, kind: &Kind) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let behind = bytes[at..].strip_prefix(kind.prefix.as_bytes())?;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || kind.signs.contains(byte);
+    // What stands before it must not be part of it: this also keeps the time linear.
+    if at.checked_sub(1).is_some_and(|before| is_part(&bytes[before])) {
+        return None;
+    }
+    let length = behind.iter().take_while(|byte| is_part(byte)).count();
+    if length < kind.least {
+        return None;
+    }
+    let begin = at + kind.prefix.len();
+    let end = begin + length;
+    match kind.shape {
+        Shape::Whole => Some(at..end),
+        Shape::Behind => (kind.least > 8 || is_random(&behind[..length])).then_some(begin..end),
+        Shape::OfHeader => is_header(&text[..at]).then_some(begin..end),
+        Shape::Parts => parts(bytes, end, is_part).map(|end| at..end),
     }
 }
 
