@@ -19,12 +19,15 @@ use lakewright_config::agents::Agent;
     after_help = "\
 Environment:
   STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
+  LAKEWRIGHT_INSTANCE               the agent's name in its consumer group, where its state directory lasts: it keeps its
+                                    partitions while it is started again (default: it leaves at each end)
   AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
   LAKEWRIGHT_KAFKA_PLAINTEXT        HOST:PORT of a Kafka in clear, instead of the configured one
   LAKEWRIGHT_KAFKA_TLS              HOST:PORT of one that asks for TLS and the login that is configured
   LAKEWRIGHT_KAFKA_CA               the file with the authorities by which that one is trusted
   LAKEWRIGHT_REGISTRY_PLAINTEXT     a schema registry on loopback, instead of the configured ones that speak Confluent's API
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
+  MIMALLOC_PURGE_DELAY              after how many milliseconds freed memory goes back (stream agent's default: 0)
   RUST_LOG                          what is logged (default: info)"
 )]
 pub struct Cli {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod maintain;
+mod memory;
 mod records;
 
 use std::io::Write as _;
@@ -30,7 +31,11 @@ const LAST_REPORT: Duration = Duration::from_secs(5);
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    program::main(|| run(cli::Cli::parse().command))
+    let command = cli::Cli::parse().command;
+    if let Command::Stream(_) = command {
+        memory::give_back_at_once();
+    }
+    program::main(|| run(command))
 }
 
 async fn run(command: Command) -> Result<()> {

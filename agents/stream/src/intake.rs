@@ -1,8 +1,10 @@
-//! The loop that polls Kafka and decodes, and where it begins.
+//! The loop that reads: what is due when, and the state that its parts share.
 
 mod begin;
 mod commits;
 mod group;
+mod poll;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 
@@ -10,26 +12,27 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::anyhow;
 use lakewright_config::StreamConfig;
 use lakewright_platform::Backoff;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::BorrowedMessage;
 use tokio::sync::mpsc;
 
 use self::commits::Waiting;
-use self::group::{Fenced, denied};
+use self::group::Fenced;
+use self::subscribe::Asked;
 use crate::committer::{Outcome, Work};
 use crate::context::Context;
-use crate::decode::{Decode, Lines, Problem, Report, Shared};
+use crate::decode::{Decode, Lines, Shared};
+use crate::membership::{Membership, topics};
 use crate::partition::{Counters, Index};
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::registry::Registries;
 use crate::room::Rooms;
-use crate::router::{Broken, Collected, Topic};
+use crate::router::Topic;
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -40,15 +43,6 @@ const BYTES_WAITING: usize = 16 << 20;
 pub(crate) const LOOK_EVERY: u32 = 512;
 /// How often it is published what was taken in.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
-
-/// How long it takes until something else is looked at, when nothing is fetched or decoded.
-const DECODING: Duration = Duration::from_millis(100);
-/// So many bytes of messages are given to those who decode at a time,
-const BYTES_AT_A_TIME: usize = 256 << 10;
-/// and so many where commits are small,
-const LEAST_AT_A_TIME: usize = 4 << 10;
-/// and so many are on their way to them before fetching waits: a bound on memory.
-const BYTES_ON_THE_WAY: usize = 8 << 20;
 
 /// What is read.
 struct Read {
@@ -62,6 +56,9 @@ pub(crate) struct Intake {
     agent: Agent,
     config: StreamConfig,
     registries: Registries,
+    membership: Membership,
+    /// By which topics the group gives partitions.
+    asked: Asked,
     topics: Vec<String>,
     consumer: Arc<BaseConsumer<Context>>,
     work: mpsc::Sender<Work>,
@@ -106,16 +103,14 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         agent: Agent,
-        (config, registries): (StreamConfig, Registries),
+        (config, registries, membership): (StreamConfig, Registries, Membership),
         consumer: BaseConsumer<Context>,
         work: mpsc::Sender<Work>,
         outcomes: Receiver<Outcome>,
         latch: Latch,
         desks: usize,
     ) -> Self {
-        let mut topics: Vec<String> = config.tables.iter().map(|table| table.topic.clone()).collect();
-        topics.sort();
-        topics.dedup();
+        let topics = topics(&config);
         let counters = Arc::new(Counters::new(&agent.metrics));
         let decode = Decode::new(desks, config.on_reject, &counters);
         Self {
@@ -127,6 +122,8 @@ impl Intake {
             agent,
             config,
             registries,
+            membership,
+            asked: Asked::Known,
             topics,
             consumer: Arc::new(consumer),
             work,
@@ -171,18 +168,13 @@ impl Intake {
         while !self.agent.shutdown.is_cancelled() {
             if let Err(error) = self.step(consumer, lines) {
                 if error.is::<Fenced>() {
-                    self.wait_fenced(&error);
+                    self.give_way(&error);
                 }
                 return Err(error);
             }
         }
         self.commit_and_wait();
         Ok(())
-    }
-
-    fn subscribe(&self) -> anyhow::Result<()> {
-        let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&names).context("subscribe to the topics")
     }
 
     /// Takes in what there is and does what is due.
@@ -197,6 +189,7 @@ impl Intake {
         while let Some(event) = self.consumer.context().next_event() {
             self.rebalanced(event)?;
         }
+        self.look_at_subscription()?;
         while let Ok(outcome) = self.outcomes.try_recv() {
             self.settle(outcome);
         }
@@ -212,118 +205,6 @@ impl Intake {
         }
         self.commit_if_due();
         Ok(())
-    }
-
-    /// Gives what Kafka has to those who decode, up to [`LOOK_EVERY`] records, and takes up what they report.
-    fn poll<'m>(
-        &mut self,
-        consumer: &'m BaseConsumer<Context>,
-        lines: &mut Lines<BorrowedMessage<'m>>,
-    ) -> anyhow::Result<()> {
-        self.now = chrono::Utc::now().timestamp_micros();
-        consumer.context().keep_logged_in(consumer.client());
-        self.decode.go_on();
-        if !lines.is_free(&self.decode) || self.decode.on_the_way() >= BYTES_ON_THE_WAY {
-            return self.reports(DECODING);
-        }
-        // What is decoded meanwhile isn't waited for here.
-        let mut wait = if self.decode.on_the_way() > 0 { Duration::ZERO } else { DECODING };
-        let (mut dropped, mut all, mut bytes) = (0, false, 0);
-        // A commit becomes larger than it should be by what is fetched at a time.
-        let enough = BYTES_AT_A_TIME.min(LEAST_AT_A_TIME.max(self.commit_bytes as usize / 16));
-        for _ in 0..LOOK_EVERY {
-            match consumer.poll(wait) {
-                None => {
-                    all = true;
-                    break;
-                }
-                Some(Err(error)) => self.consumer_error(&error)?,
-                Some(Ok(message)) => {
-                    match self.find(message.topic(), message.partition()) {
-                        Some((position, desk)) => {
-                            let partition = &self.partitions[position];
-                            bytes += lines.add(&mut self.decode, (desk, partition), message, self.now);
-                        }
-                        None => dropped += 1,
-                    }
-                    wait = Duration::ZERO;
-                    if bytes >= enough {
-                        break;
-                    }
-                }
-            }
-        }
-        lines.send(&self.decode, all);
-        let wait = if all && self.decode.on_the_way() > 0 { DECODING } else { Duration::ZERO };
-        self.reports(wait)?;
-        let all = all && self.decode.on_the_way() == 0;
-        if all {
-            self.publish_now();
-        }
-        consumer.context().set_handed(dropped, all);
-        Ok(())
-    }
-
-    /// The position of a partition that is read, and the desk at which it is decoded.
-    fn find(&self, topic: &str, partition: i32) -> Option<(usize, usize)> {
-        self.router.as_ref()?;
-        let topic = self.topics.iter().position(|name| name == topic)?;
-        self.index[topic].get(partition as usize).copied().flatten()
-    }
-
-    /// Takes up what was decoded; where there is nothing of that yet, it waits for so long at most.
-    fn reports(&mut self, wait: Duration) -> anyhow::Result<()> {
-        let mut wait = wait;
-        while let Some(report) = self.decode.report(wait) {
-            wait = Duration::ZERO;
-            self.take_up(report)?;
-        }
-        Ok(())
-    }
-
-    fn take_up(&mut self, report: Report) -> anyhow::Result<()> {
-        if let Some((messages, _)) = report.done {
-            self.consumer.context().set_handed(messages as u64, false);
-        }
-        self.held_bytes += report.bytes;
-        self.held_broken += report.broken;
-        if report.records > 0 {
-            self.held_since.get_or_insert_with(Instant::now);
-        }
-        for collected in report.full {
-            self.hand_over(collected)?;
-        }
-        for problem in report.problems {
-            match problem {
-                Problem::Stop(partition, reason) => self.stop_partition(partition, &reason),
-                // The record is known; without it the table goes on.
-                Problem::Broken(Broken { by_record: true, error, .. }) => {
-                    self.agent.health.error(error.context("a record is left out as a dead letter"));
-                    self.stop(Duration::ZERO);
-                }
-                Problem::Broken(Broken { table: Some(table), error, .. }) => {
-                    self.quarantine_table(table, Until::Written, &format!("{error:#}"));
-                    // What it has collected is of no use, and the others go on without it.
-                    self.stop(Duration::ZERO);
-                }
-                Problem::Broken(Broken { table: None, error, .. }) => {
-                    self.stop(Duration::ZERO);
-                    return Err(error);
-                }
-                Problem::Died(said) => {
-                    self.stop(Duration::ZERO);
-                    bail!("decoding failed, which is a bug in lakewright: {said}");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives rows to the committer; waits until there is room for them.
-    fn hand_over(&self, (table, mut batch): Collected) -> anyhow::Result<()> {
-        batch.room = Some(self.rooms.take(batch.bytes()));
-        let work = Work::Batch { generation: self.generation, collected: (table, batch) };
-        self.work.blocking_send(work).map_err(|_| gone())
     }
 
     /// A partition stays before a record that is refused.
@@ -370,23 +251,6 @@ impl Intake {
         let begun = self.partitions.iter().map(|one| one.lock()).filter(|one| one.begun);
         let read = begun.map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
         self.consumer.context().set_read(read);
-    }
-
-    fn consumer_error(&mut self, error: &KafkaError) -> anyhow::Result<()> {
-        if let Some(error) = self.fatal(error) {
-            return Err(error);
-        }
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
-                self.agent.health.error(format!("Kafka doesn't have the next offset any more: {error}"));
-                self.stop(Duration::ZERO);
-            }
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
-                self.agent.health.error(denied(&self.config.group, &self.config.kafka.security));
-            }
-            _ => self.agent.health.error(format!("kafka: {error}")),
-        }
-        Ok(())
     }
 
     /// Forgets what was read and not committed, and how far it was.

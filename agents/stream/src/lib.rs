@@ -17,6 +17,7 @@ mod infer;
 mod intake;
 mod ledger;
 mod maintenance;
+mod membership;
 mod message;
 mod nested;
 mod number;
@@ -43,8 +44,7 @@ mod time;
 mod unknown;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use anyhow::Context as _;
@@ -58,7 +58,6 @@ use lakewright_runtime::kafka::{access, ensure};
 use lakewright_runtime::{Agent, CancellationToken};
 pub use maintenance::policy;
 pub use offsets::{OffsetMap, PROPERTY};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
 
@@ -66,6 +65,7 @@ use crate::committer::Committer;
 use crate::context::Context;
 use crate::intake::Intake;
 use crate::maintenance::Maintainer;
+use crate::membership::Membership;
 use crate::registry::Registries;
 use crate::sink::any::AnySink;
 use crate::sink::iceberg::IcebergSink;
@@ -89,46 +89,6 @@ const MOST_DESKS: usize = 16;
 /// catalog is away, a table isn't there yet) is tried again and shows as the last error.
 pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
     run_with(agent, config, Aws::connect(Options::default()).await?).await
-}
-
-/// How an agent is a member of its group. One with an identity keeps its place for as long as it takes to start it again;
-/// one without loses it as soon as the group may notice. `docs/decisions/group-membership.md` gives the times.
-fn join(kafka: &mut ClientConfig, instance: Option<&str>, config: &StreamConfig) -> anyhow::Result<()> {
-    let (session, heartbeat) = match instance {
-        Some(instance) => {
-            let topics = config.tables.iter().map(|table| table.topic.as_str()).collect();
-            let identity = identity(instance, &topics);
-            anyhow::ensure!(
-                identity.len() <= MOST_IDENTITY,
-                "LAKEWRIGHT_INSTANCE is too long by {} characters",
-                identity.len() - MOST_IDENTITY
-            );
-            kafka.set("group.instance.id", identity);
-            ("15000", "3000")
-        }
-        None => ("6000", "1500"),
-    };
-    kafka
-        .set("group.id", config.consumer_group())
-        .set("session.timeout.ms", session)
-        .set("heartbeat.interval.ms", heartbeat)
-        .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        // The agent always says where to begin; an offset that isn't there must be an error.
-        .set("auto.offset.reset", "error");
-    Ok(())
-}
-
-/// The longest name that Kafka takes for a member.
-const MOST_IDENTITY: usize = 249;
-
-/// A member's identity. Kafka gives one that starts again under the same what it had before, whatever topics it asks for by then
-/// (KAFKA-12759): so one with other topics is another member.
-fn identity(instance: &str, topics: &BTreeSet<&str>) -> String {
-    let mut hasher = DefaultHasher::new();
-    topics.hash(&mut hasher);
-    format!("{instance}-{:08x}", hasher.finish() & 0xffff_ffff)
 }
 
 /// As [`run`], with a connection to the account.
@@ -163,7 +123,9 @@ pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) 
         .set("fetch.message.max.bytes", "1048576")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "8192");
-    join(&mut kafka, agent.instance.as_deref(), &config)?;
+    let membership = Membership::of(&agent, &config)?;
+    membership.configure(&mut kafka, &config);
+    agent.metrics.counter(&stream::FENCED, &[]).increment(membership.fenced());
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
     agent.metrics.computed(&stream::LAG, &[], move || progress.lag().map(|lag| lag as f64));
@@ -202,7 +164,7 @@ pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) 
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let stop = CancellationToken::new();
     let maintaining = Maintainer::of(&config, &aws, &agent).map(|maintainer| maintainer.start(stop.clone()));
-    let intake = Intake::new(agent, (config, registries), consumer, work, settled, latch, desks);
+    let intake = Intake::new(agent, (config, registries, membership), consumer, work, settled, latch, desks);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
     committing.await.context("the committing task ended")?;
     stop.cancel();

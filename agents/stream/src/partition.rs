@@ -221,6 +221,7 @@ pub(crate) struct Counters {
     pub(crate) gaps: Counter,
     pub(crate) lost: Counter,
     pub(crate) restarts: Counter,
+    pub(crate) rebalances: Counter,
     /// By cause.
     rejects: Vec<Counter>,
     /// In the order of [`Skipped::ALL`].
@@ -237,6 +238,7 @@ impl Counters {
             gaps: counter(&stream::OFFSET_GAPS),
             lost: counter(&stream::RECORDS_LOST),
             restarts: counter(&stream::RESTARTS),
+            rebalances: counter(&stream::REBALANCES),
             rejects: Cause::ALL.into_iter().map(of).collect(),
             skipped: Skipped::ALL.map(|why| metrics.counter(&stream::SKIPPED, &[(stream::SKIPPED_KIND, why.word())])),
         }

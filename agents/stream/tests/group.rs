@@ -1,4 +1,4 @@
-//! Agents as members of consumer groups: partitions come and go one by one, and a member keeps its place.
+//! Agents as members of consumer groups: partitions come and go one by one.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,15 @@ use lakewright_config::Table;
 use lakewright_config::agents::stream;
 use lakewright_runtime::Agent;
 
-fn tables() -> Vec<Table> {
+pub fn tables() -> Vec<Table> {
     TABLES[..2].iter().map(|name| declaration(name)).collect()
 }
 
-fn records(agents: &[&Agent]) -> u64 {
+pub fn records(agents: &[&Agent]) -> u64 {
     agents.iter().filter_map(|agent| agent.metrics.value(&stream::RECORDS)).map(|records| records as u64).sum()
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < end, "not {what} after a minute");
@@ -26,7 +26,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Sends records until an agent has read some, and all are read.
-async fn read_until(world: &mut World, agents: &[&Agent], new: &Agent) {
+pub async fn read_until(world: &mut World, agents: &[&Agent], new: &Agent) {
     let before = records(&[new]);
     while records(&[new]) == before {
         world.send(60).await;
@@ -82,44 +82,6 @@ async fn an_agent_that_starts_again_with_one_topic_more_reads_it() {
     until("read of the new topic", || records(&[&again]) > 0).await;
     again.shutdown.cancel();
     running.await.expect("ended").expect("ended well");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_with_an_identity_that_starts_again_takes_its_place_and_another_ones_start_is_reported() {
-    let mut world = World::new().await;
-    world.send(300).await;
-    let start = |world: &World, instance| world.start_as("lake", Some(instance), tables());
-    let (one, one_running) = start(&world, "one");
-    let (two, two_running) = start(&world, "two");
-    read_until(&mut world, &[&one, &two], &two).await;
-    read_until(&mut world, &[&one, &two], &one).await;
-    world.settled().await;
-    one.shutdown.cancel();
-    one_running.await.expect("ended").expect("ended well");
-    let members = world.members("lake-cooperative").await;
-    assert_eq!(members.len(), 2, "it is a member until its session ends: {members:?}");
-    let read_by_two = records(&[&two]);
-    let (again, again_running) = start(&world, "one");
-    world.send(300).await;
-    world.settled().await;
-    assert!(records(&[&again]) > 0, "it got its partitions back");
-    assert!(records(&[&two]) > read_by_two);
-    assert_eq!(world.members("lake-cooperative").await.len(), 2);
-
-    // Somebody starts another one under its identity.
-    let (usurper, usurper_running) = start(&world, "one");
-    until("fenced", || again.health.last_error().is_some_and(|error| error.contains("the same identity `one`"))).await;
-    world.send(300).await;
-    world.settled().await;
-    assert!(records(&[&usurper]) > 0);
-    assert!(!again_running.is_finished(), "it waits before it is started again");
-    again.shutdown.cancel();
-    let error = again_running.await.expect("ended").expect_err("it lost its place").to_string();
-    assert!(error.contains("the group lake-cooperative") && error.contains("LAKEWRIGHT_INSTANCE"), "{error}");
-    for (agent, running) in [(two, two_running), (usurper, usurper_running)] {
-        agent.shutdown.cancel();
-        running.await.expect("ended").expect("ended well");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

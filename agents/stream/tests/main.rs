@@ -3,6 +3,7 @@
 mod bad_input;
 mod exactly_once;
 mod group;
+mod identity;
 mod schema;
 mod topics;
 mod world;

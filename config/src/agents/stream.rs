@@ -34,6 +34,10 @@ metrics! {
     RECORDS_LOST = Counter "records_lost_total", Detail;
     /// How often the intake began again from the tables' offsets.
     RESTARTS = Counter "restarts_total", Detail;
+    /// Rebalances of its consumer group in which the agent had part.
+    REBALANCES = Counter "rebalances_total", Detail;
+    /// How often another agent took this one's identity in the group, since its state directory was made.
+    FENCED = Counter "fenced_total", Detail;
     /// Commits to tables.
     COMMITS = Counter "commits_total", Detail;
     /// Commits that another writer forestalled.

@@ -212,7 +212,7 @@ impl Intake {
     }
 
     /// The topics that there are, and the names of the others with what Kafka says of them.
-    fn ask(&self, topics: &[String]) -> anyhow::Result<(ClusterTopics, Vec<(String, String)>)> {
+    pub(super) fn ask(&self, topics: &[String]) -> anyhow::Result<(ClusterTopics, Vec<(String, String)>)> {
         let together = match describe_using(self.consumer.client(), topics, REQUEST) {
             Ok(found) => return Ok((found, Vec::new())),
             Err(error) => error,

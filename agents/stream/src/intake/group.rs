@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use lakewright_config::Security;
-use lakewright_config::agents::stream::consumer_group;
+use lakewright_config::agents::stream::{self, consumer_group};
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
@@ -21,8 +21,8 @@ use crate::partition::{Partition, index};
 use crate::progress::Of;
 use crate::quarantine::Part;
 
-/// For so long an agent does nothing whose place in the group another one took. Then it ends, and whoever started it starts
-/// it again: it takes the place back if the other one is gone, and else the two change places no faster than this.
+/// For so long an agent shows that another one took its place in the group. Then it ends, and whoever started it starts it again, under
+/// another identity. Where that can't be kept over a restart, two change places no faster than this.
 const FENCED: Duration = Duration::from_mins(1);
 
 /// The pause before a partition is moved whose former fetching hasn't ended yet.
@@ -31,13 +31,13 @@ const SEEK_AGAIN: Duration = Duration::from_millis(50);
 /// Another agent has the same identity in the group.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "another agent joined the group {group} under the same identity `{instance}` and took this one's partitions; see that no two \
-     run on one host, and that LAKEWRIGHT_INSTANCE is another one for each agent of the group. This one reads nothing, and ends \
-     in a minute to be started again"
+    "another agent joined the group {group} under the same identity `{identity}` and took this one's partitions: both have this \
+     one's LAKEWRIGHT_INSTANCE and a copy of its state directory, or share it. This one reads nothing, and ends in a minute to be \
+     started again as another member; if that isn't meant, end one of the two for good"
 )]
 pub(super) struct Fenced {
     group: String,
-    instance: String,
+    identity: String,
 }
 
 /// Why an agent with this `group` is no member, and what makes it one.
@@ -62,8 +62,14 @@ pub(super) fn denied(before: &str, security: &Security) -> String {
 impl Intake {
     pub(super) fn rebalanced(&mut self, event: Rebalanced) -> anyhow::Result<()> {
         match event {
-            Rebalanced::Revoked(list) => self.revoked(&list),
-            Rebalanced::Assigned(list) => self.assigned(list),
+            Rebalanced::Revoked(list) => {
+                self.was_taken_from();
+                self.revoked(&list)
+            }
+            Rebalanced::Assigned(list) => {
+                self.assigned(list)?;
+                self.was_given()
+            }
         }
     }
 
@@ -220,7 +226,7 @@ impl Intake {
     /// it goes on with the same partitions, and nobody else notices.
     pub(super) fn leave(&self) {
         self.consumer.context().leave(&self.consumer);
-        if self.agent.instance.is_none() {
+        if self.membership.identity().is_none() {
             self.consumer.unsubscribe();
         }
     }
@@ -228,17 +234,23 @@ impl Intake {
     /// Why the client can't go on for good, if it can't.
     pub(super) fn fatal(&self, error: &KafkaError) -> Option<anyhow::Error> {
         let (code, reason) = self.consumer.client().fatal_error()?;
-        Some(match (code, &self.agent.instance) {
-            (RDKafkaErrorCode::FencedInstanceId, Some(instance)) => {
-                Fenced { group: self.config.consumer_group(), instance: instance.clone() }.into()
+        Some(match (code, self.membership.identity()) {
+            (RDKafkaErrorCode::FencedInstanceId, Some(identity)) => {
+                Fenced { group: self.config.consumer_group(), identity }.into()
             }
             _ => anyhow::anyhow!("the Kafka client can't go on: {error}: {reason}"),
         })
     }
 
-    /// Shows for a while that another agent has this one's place. What is held is left to be read again by that one.
+    /// Leaves this identity to the agent that took it, and shows that for a while. What is held is left to be read again by that one.
     #[expect(clippy::disallowed_methods, reason = "the polling thread has nothing else to do")]
-    pub(super) fn wait_fenced(&self, error: &anyhow::Error) {
+    pub(super) fn give_way(&mut self, error: &anyhow::Error) {
+        self.agent.metrics.counter(&stream::FENCED, &[]).increment(1);
+        if let Err(error) = self.membership.give_way() {
+            self.agent
+                .health
+                .error(error.context("the identity that another agent took is this one's next start's too"));
+        }
         self.agent.health.error(format!("{error:#}"));
         let began = Instant::now();
         while !self.agent.shutdown.is_cancelled() && began.elapsed() < FENCED {

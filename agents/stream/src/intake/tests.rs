@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
+use super::group::denied;
 use super::*;
 use crate::committer::Committer;
 use crate::context::Rebalanced;
@@ -74,7 +75,8 @@ impl World {
         };
         let agent = Agent::detached(agents::Agent::Stream, PathBuf::new());
         let mut kafka = self.client().await;
-        crate::join(&mut kafka, None, &config).expect("settings");
+        let membership = Membership::of(&agent, &config).expect("a member");
+        membership.configure(&mut kafka, &config);
         let consumer = kafka.create_with_context(Context::new(kafka.context(&agent.health))).expect("a consumer");
         let (work, waiting) = mpsc::channel(1);
         let (outcomes, settled) = std::sync::mpsc::channel();
@@ -85,7 +87,8 @@ impl World {
         let last_commit = agent.metrics.gauge(&agents::stream::LAST_COMMIT, &[]);
         tokio::spawn(committer.run(waiting, last_commit));
         let latch = agent.health.latch();
-        let intake = Intake::new(agent, (config, Registries::default()), consumer, work, settled, latch, 1);
+        let mut intake =
+            Intake::new(agent, (config, Registries::default(), membership), consumer, work, settled, latch, 1);
         intake.subscribe().expect("subscribed");
         intake
     }

@@ -5,6 +5,7 @@
 pub mod support;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use lakewright_runtime::kafka::{Access, client_config, ledger};
 use lakewright_stream::run_at;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer};
 use serde_json::Value;
@@ -32,6 +34,8 @@ use tokio::task::JoinHandle;
 use support::Fake;
 
 pub const TOPIC: &str = "facts";
+/// The variable that names a real Kafka, where tests run on one: one after the other, for they share its topics and groups.
+const REAL: &str = "LAKEWRIGHT_TEST_KAFKA";
 pub const TABLES: [&str; 3] = ["users", "sales", "dead_letters"];
 
 fn columns(name: &str) -> Vec<Column> {
@@ -111,6 +115,8 @@ pub struct World {
     pub aws: Aws,
     kafka: Option<lakewright_kafka::Running>,
     data: tempfile::TempDir,
+    /// The state directories of agents, by the names that they have in their group.
+    states: tempfile::TempDir,
     connection: KafkaConnection,
     client: Access,
     pub sent: u64,
@@ -133,8 +139,16 @@ impl Drop for World {
 impl World {
     pub async fn new() -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(data.path())).await.expect("serves");
-        let connection = KafkaConnection::plaintext(kafka.address().to_string());
+        let (kafka, address) = match std::env::var(REAL) {
+            Ok(address) => (None, address),
+            Err(_) => {
+                let config = lakewright_kafka::Config::new(data.path());
+                let kafka = lakewright_kafka::serve(config).await.expect("serves");
+                let address = kafka.address().to_string();
+                (Some(kafka), address)
+            }
+        };
+        let connection = KafkaConnection::plaintext(address);
         let client = client_config(&connection).await.expect("configured");
         let (fake, aws) = Fake::start().await;
         for table in TABLES {
@@ -143,8 +157,9 @@ impl World {
         let world = Self {
             fake,
             aws,
-            kafka: Some(kafka),
+            kafka,
             data,
+            states: tempfile::tempdir().expect("a directory"),
             connection,
             client,
             sent: 0,
@@ -186,7 +201,7 @@ impl World {
                 }
             }
         }
-        let is_of = |log: &&std::path::PathBuf| {
+        let is_of = |log: &&PathBuf| {
             let folder = log.parent().and_then(|folder| folder.file_name()).expect("a partition's folder");
             folder.to_string_lossy().ends_with(&format!("-{partition}")) || folder == partition.to_string().as_str()
         };
@@ -202,10 +217,28 @@ impl World {
     }
 
     pub async fn make_topic(&self, name: &str) {
+        if self.kafka.is_none() {
+            // Of the test before.
+            self.delete_topic(name).await;
+        }
         let topic = NewTopic::new(name, 3, TopicReplication::Fixed(1));
         let made = self.admin().create_topics([&topic], &AdminOptions::new()).await.expect("answered");
         for result in made {
             result.expect("created");
+        }
+    }
+
+    /// Deletes a topic if it is there, and waits until it is gone.
+    pub async fn delete_topic(&self, name: &str) {
+        let admin = self.admin();
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let deleted = admin.delete_topics(&[name], &AdminOptions::new()).await.expect("answered");
+            match deleted[0] {
+                Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => return,
+                _ => assert!(Instant::now() < end, "{name} isn't gone: {deleted:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -272,14 +305,32 @@ impl World {
         self.start_as("lake", None, tables)
     }
 
-    /// Starts a member of a group, under an identity if one is given.
+    /// The state directory of agents that have this name in their group.
+    pub fn state(&self, instance: &str) -> PathBuf {
+        let folder = self.states.path().join(instance);
+        std::fs::create_dir_all(&folder).expect("made");
+        folder
+    }
+
+    /// Starts a member of a group, under a name if one is given.
     pub fn start_as(
         &self,
         group: &str,
         instance: Option<&str>,
         tables: Vec<Table>,
     ) -> (Agent, JoinHandle<anyhow::Result<()>>) {
-        let mut agent = Agent::detached(agents::Agent::Stream, std::env::temp_dir());
+        let state = instance.map_or_else(std::env::temp_dir, |instance| self.state(instance));
+        self.start_in(group, (instance, state), tables)
+    }
+
+    /// The same with a state directory.
+    pub fn start_in(
+        &self,
+        group: &str,
+        (instance, state): (Option<&str>, PathBuf),
+        tables: Vec<Table>,
+    ) -> (Agent, JoinHandle<anyhow::Result<()>>) {
+        let mut agent = Agent::detached(agents::Agent::Stream, state);
         agent.instance = instance.map(str::to_owned);
         let config = StreamConfig {
             kafka: self.connection.clone(),
@@ -299,7 +350,7 @@ impl World {
         (agent.clone(), tokio::spawn(run_at(agent, config, self.aws.clone(), crate::DESKS)))
     }
 
-    /// The ids of a group's members.
+    /// The ids of a group's members, which begin with their identities.
     #[allow(dead_code, reason = "the tests of groups use it")]
     pub async fn members(&self, group: &str) -> Vec<String> {
         let (client, group) = (self.admin(), group.to_owned());
