@@ -29,6 +29,32 @@ impl Cost {
     }
 }
 
+/// What AWS bills for every resource of a kind, whatever its spec says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Billing {
+    /// Nothing, whatever it is used for.
+    Free,
+    /// Its use alone, as [`Cost::Billed`] has it.
+    ByUse(&'static str),
+    /// So many of a price's unit a month for being there, and what its use costs on top; empty for nothing.
+    Monthly(&'static str, f64, &'static str),
+    /// What follows from its spec.
+    BySpec,
+}
+
+impl From<Billing> for Cost {
+    fn from(billing: Billing) -> Self {
+        match billing {
+            Billing::Free => Self::Free,
+            Billing::ByUse(by_use) => Self::by_use(by_use),
+            Billing::Monthly(price, quantity, by_use) => {
+                Self::Billed { charges: vec![Charge::new(price, quantity)], by_use }
+            }
+            Billing::BySpec => Self::Unknown("its kind doesn't say it: this is a bug in lakewright"),
+        }
+    }
+}
+
 /// A quantity at a price.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Charge {

@@ -198,8 +198,9 @@ impl Deployer<'_> {
         // What has left the file is looked for among all kinds, whichever the file still has.
         let swept = kinds::all().iter().copied().flat_map(AnyKind::actions).filter(|said| is_swept(said));
         let boundary: &[&str] = if self.boundary.is_some() { READING_A_BOUNDARY } else { &[] };
-        let all = of_kinds.chain(swept).chain(ALWAYS).chain(record::ACTIONS).chain(quotas::ACTIONS).chain(boundary);
-        let needed = |said: &&str| {
+        let others = ALWAYS.iter().chain(record::ACTIONS).chain(quotas::ACTIONS).chain(boundary).copied();
+        let all = of_kinds.chain(swept).chain(others);
+        let needed = |said: &str| {
             let (service, operation) = said.split_once(':').expect("a service and what is done with it");
             action(service, operation)
         };

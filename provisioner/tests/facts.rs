@@ -5,7 +5,7 @@ mod sources;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lakewright::kind::{Facts, Quota};
+use lakewright::kind::{Billing, Facts, Quota};
 use lakewright::{kinds, permissions};
 use sources::module;
 
@@ -116,7 +116,26 @@ fn kinds_that_ask_for_tags_say_of_which_types() {
 #[test]
 fn what_carries_tags_takes_them_away() {
     for kind in kinds::all() {
-        assert_eq!(code_of(kind.name()).contains("async fn untag("), !kind.is_tagless(), "{}", kind.name());
+        let has_calls = code_of(kind.name()).contains("async fn untag(");
+        assert_ne!(has_calls, kind.is_tagless() || kind.facts().tagging.is_some(), "{}", kind.name());
+    }
+}
+
+#[test]
+fn every_kind_says_once_what_one_costs() {
+    for kind in kinds::all() {
+        let says = code_of(kind.name()).contains("    fn cost(");
+        assert_eq!(says, kind.facts().billing == Billing::BySpec, "{}", kind.name());
+    }
+}
+
+#[test]
+fn every_kind_finds_what_exists_by_one_function() {
+    for kind in kinds::all() {
+        let code = code_of(kind.name());
+        let among = code.contains("    async fn find_among(");
+        assert_ne!(code.contains("    async fn find("), among, "{}", kind.name());
+        assert_eq!(among, !kind.facts().beside.is_empty(), "{}", kind.name());
     }
 }
 

@@ -147,9 +147,8 @@ struct Around<'a> {
 
 impl<'a> Around<'a> {
     /// The stack's resources of a kind; those whose spec the kind can't read are left out, for the plan refuses them.
-    fn of<K: Kind>(&self, kind: &K) -> impl Iterator<Item = (&'a Address, K::Spec)> + use<'a, K> {
-        let name = kind.facts().name;
-        let all = self.desired.resources.iter().filter(move |resource| resource.address.kind == name);
+    fn of<K: Kind>(&self, _kind: &K) -> impl Iterator<Item = (&'a Address, K::Spec)> + use<'a, K> {
+        let all = self.desired.resources.iter().filter(|resource| resource.address.kind == K::FACTS.name);
         all.filter_map(|resource| Some((&resource.address, K::Spec::deserialize(&resource.spec).ok()?)))
     }
 }

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::schema::{Mistake, mistakes};
-use super::{Context, Facts, Field, Grant, Kind, Outcome, Renamed, Share, Wanted};
+use super::{Context, Delta, Facts, Field, Grant, Kind, Outcome, Renamed, Share, Step, Wanted};
 use crate::charge::{Cost, Others};
 use crate::reading::Tags;
 use crate::resource::{Action, Address, Live, Obstacle};
+pub(super) use json::differ;
 use json::{decode, encode, erased, observed, typed};
 
 mod json;
@@ -46,8 +47,10 @@ pub trait AnyKind: Send + Sync {
     }
 
     /// The IAM actions that planning, applying and destroying one take.
-    fn actions(&self) -> &'static [&'static str] {
-        self.facts().actions
+    fn actions(&self) -> Vec<&'static str> {
+        let Facts { actions, tagging, .. } = self.facts();
+        let of_tags = tagging.map(|tagging| tagging.actions()).unwrap_or_default();
+        [actions, of_tags].concat()
     }
 
     /// Whether deleting one can lose data.
@@ -191,7 +194,7 @@ pub trait AnyKind: Send + Sync {
 #[async_trait]
 impl<K: Kind> AnyKind for K {
     fn facts(&self) -> &Facts {
-        Kind::facts(self)
+        K::FACTS
     }
 
     fn schema(&self) -> Value {
@@ -222,7 +225,7 @@ impl<K: Kind> AnyKind for K {
     fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
         match (decode(live), decode(spec)) {
             (Ok(live), Ok(spec)) => Kind::loses(self, &live, &spec),
-            (Err(error), _) | (_, Err(error)) if Kind::facts(self).holds_data => {
+            (Err(error), _) | (_, Err(error)) if K::FACTS.holds_data => {
                 vec![format!("what of its data is lost isn't known: {:#}", error)]
             }
             _ => Vec::new(),
@@ -282,15 +285,18 @@ impl<K: Kind> AnyKind for K {
             (Ok(live), Ok(spec)) => (live, spec),
             (Err(error), _) | (_, Err(error)) => return vec![format!("what follows isn't known: {error:#}")],
         };
-        Kind::consequences(self, action, changed, live.as_ref(), spec.as_ref())
+        let step = Step { action, changed, live: live.as_ref(), spec: spec.as_ref() };
+        let always = K::FACTS.follows.iter().filter(|(actions, _)| actions.contains(&action));
+        let always = always.map(|(_, sentence)| (*sentence).to_owned());
+        Kind::consequences(self, &step).into_iter().chain(always).collect()
     }
 
     fn grants(&self, spec: &Value) -> Vec<Grant> {
         match decode(spec) {
             Ok(read) => Kind::grants(self, &read),
             // What a kind can't read may say anything.
-            Err(_) if !Kind::facts(self).review.is_empty() => {
-                vec![Grant::Unread(Kind::facts(self).masked("", spec).to_string())]
+            Err(_) if !K::FACTS.review.is_empty() => {
+                vec![Grant::Unread(K::FACTS.masked("", spec).to_string())]
             }
             Err(_) => Vec::new(),
         }
@@ -310,7 +316,7 @@ impl<K: Kind> AnyKind for K {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let name = Kind::facts(self).name;
+        let name = K::FACTS.name;
         let (own, beside): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
             wanted.iter().partition(|wanted| wanted.address.kind == name);
         let specs: Vec<K::Spec> = own.iter().map(|wanted| decode(wanted.spec)).collect::<Result<_>>()?;
@@ -319,7 +325,7 @@ impl<K: Kind> AnyKind for K {
         let beside: Vec<Wanted<'_>> =
             beside.iter().map(|wanted| Wanted { address: wanted.address, spec: wanted.spec }).collect();
         let found = Kind::find_among(self, context, &own, &beside).await?;
-        Ok(found.into_iter().map(|found| erased(found, Kind::facts(self).is_tagless)).collect())
+        Ok(found.into_iter().map(|found| erased(found, K::FACTS.is_tagless)).collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -327,7 +333,7 @@ impl<K: Kind> AnyKind for K {
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        Kind::update(self, context, &typed::<K>(live)?, &decode(spec)?, changed).await
+        Kind::update(self, context, Delta { live: &typed::<K>(live)?, spec: &decode(spec)?, changed }).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
@@ -335,7 +341,7 @@ impl<K: Kind> AnyKind for K {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        Ok(Kind::read(self, context, address, id).await?.map(|found| erased(found, Kind::facts(self).is_tagless)))
+        Ok(Kind::read(self, context, address, id).await?.map(|found| erased(found, K::FACTS.is_tagless)))
     }
 
     async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {

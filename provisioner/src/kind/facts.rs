@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Quota, Right};
+use super::{Billing, Quota, Right, Tagging};
+use crate::resource::Action;
 
 /// A top-level field of a kind's `Spec`, as the planner sees it.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,9 @@ pub enum Comparing {
 /// A reference to an output means the template whose word is the output's name, to `arn` without such a one the first ARN.
 pub type Arn = (&'static str, &'static str);
 
+/// The steps that end what exists.
+pub const ENDS: &[Action] = &[Action::Replace, Action::Delete];
+
 /// The facts of a kind: what the planner, the checks and the docs know of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
@@ -59,9 +63,11 @@ pub struct Facts {
     pub renamed_fields: &'static [(&'static str, &'static str)],
     /// The outputs that others may refer to.
     pub outputs: &'static [&'static str],
-    /// What planning, applying and destroying one takes: operations, `ec2:CreateVpc`, and IAM actions that are none, for
-    /// what AWS does in the caller's name. [`action`](crate::permissions::action) knows the actions of operations.
+    /// What planning, applying and destroying one takes beside its tagging: operations, `ec2:CreateVpc`, and IAM actions that are
+    /// none, for what AWS does in the caller's name. [`action`](crate::permissions::action) knows the actions of operations.
     pub actions: &'static [&'static str],
+    /// How its service tags it, where that is by the calls of most services; else [`Kind::tag`](super::Kind::tag) does it.
+    pub tagging: Option<&'static dyn Tagging>,
     /// Whether deleting one can lose data: buckets, clusters, keys, tables, databases, topics, secrets.
     pub holds_data: bool,
     /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are
@@ -84,6 +90,11 @@ pub struct Facts {
     /// Other kinds whose wanted resources [`Kind::find_among`](super::Kind::find_among) is given too: what stands in
     /// one of this kind, or what one stands in.
     pub beside: &'static [&'static str],
+    /// What AWS bills for every one; [`Kind::cost`](super::Kind::cost) says it where it follows from the spec.
+    pub billing: Billing,
+    /// What people should know of each such step, whatever it changes: actions, and a sentence that follows from them. What
+    /// depends on more is said by [`Kind::consequences`](super::Kind::consequences).
+    pub follows: &'static [(&'static [Action], &'static str)],
     /// How long AWS usually takes to create, update and delete one.
     pub expected: [Duration; 3],
     /// The plural of the name, where that isn't the name with an `s`.
@@ -91,8 +102,8 @@ pub struct Facts {
     /// The kind of what one stands in and goes with, and the field that holds that one's identifier: a topic's cluster.
     /// Only of kinds that no tag marks: in what others have, the lease alone says whose one is.
     pub contained_in: Option<(&'static str, &'static str)>,
-    /// The fields whose values together name one on AWS. `adopt` takes the value of a single one as well as an
-    /// identifier; empty where one is known by its identifier only.
+    /// The fields whose values together name one on AWS: two that differ in one of them can exist side by side. `adopt` takes
+    /// the value of a single one as well as an identifier; empty where one is known by its identifier only.
     pub identified_by: &'static [&'static str],
     /// The tagging API's types of what `find` asks that API for: a sweep asks once for those of all kinds.
     pub tag_types: &'static [&'static str],
@@ -139,6 +150,7 @@ impl Facts {
             renamed_fields: &[],
             outputs,
             actions,
+            tagging: None,
             holds_data: false,
             is_tagless: false,
             is_sealed: false,
@@ -148,6 +160,8 @@ impl Facts {
             unmoving_fields: &[],
             occupies: &[],
             beside: &[],
+            billing: Billing::BySpec,
+            follows: &[],
             expected: [Duration::from_secs(2); 3],
             irregular_plural: None,
             contained_in: None,

@@ -13,6 +13,8 @@ mod quota;
 mod right;
 mod schema;
 mod sensitive;
+mod step;
+mod tagging;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -26,25 +28,28 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::charge::Billing;
 pub use crate::resource::{Departure, Part};
 pub use any::AnyKind;
 pub use clash::Clash;
 pub use clock::{Clock, dated};
 pub use compare::canonical;
-pub use facts::{Arn, Changing, Comparing, Facts, Field};
+pub use facts::{Arn, Changing, Comparing, ENDS, Facts, Field};
 pub use grant::{Grant, Listed};
 pub use pace::Pace;
 pub use quota::{Quota, Share};
 pub use right::{On, Right, When};
 pub use schema::{Mistake, fits, mistakes};
 pub use sensitive::{CHANGES, HIDDEN, holds_credentials};
+pub use step::{Delta, Step};
+pub use tagging::Tagging;
 pub use waiting::Waiting;
 
 use crate::charge::{Cost, Others};
 use crate::intents::Intents;
 use crate::reading::{Reading, Tags};
 use crate::record::Records;
-use crate::resource::{Action, Address, Condition, Obstacle};
+use crate::resource::{Address, Condition, Obstacle};
 
 /// The tag that holds the stack's name.
 pub const STACK: &str = "lakewright:stack";
@@ -188,15 +193,17 @@ pub trait Kind: Send + Sync + 'static {
     type Observed: Observed;
 
     /// What the planner, the checks and the docs know of the kind.
-    fn facts(&self) -> &'static Facts;
+    const FACTS: &'static Facts;
 
     /// Brings a spec to the form in which AWS gives it back, or returns the reason why it is none.
     fn canonical(&self, _spec: &mut Self::Spec) -> Result<()> {
         Ok(())
     }
 
-    /// What AWS bills for one with this spec in a month.
-    fn cost(&self, spec: &Self::Spec) -> Cost;
+    /// What AWS bills for one with this spec in a month, where [`Facts::billing`] doesn't say it of every one.
+    fn cost(&self, _spec: &Self::Spec) -> Cost {
+        Cost::from(Self::FACTS.billing)
+    }
 
     /// The same where it follows from what the spec refers to, as a group's from its launch template.
     fn cost_among(&self, spec: &Self::Spec, _others: &Others<'_>) -> Cost {
@@ -232,10 +239,11 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether one with this spec can be made while the old one still exists: no unique name and no place in common.
-    /// Then a replacement makes the new one first and moves over what uses the old one.
-    fn coexists(&self, _live: &Self::Spec, _spec: &Self::Spec) -> bool {
-        false
+    /// Whether one with this spec can be made while the old one still exists: no unique name and no place in common, which is
+    /// what [`Facts::identified_by`] says unless the kind says otherwise. Then a replacement makes the new one first and moves
+    /// over what uses the old one.
+    fn coexists(&self, live: &Self::Spec, spec: &Self::Spec) -> bool {
+        any::differ(Self::FACTS.identified_by, live, spec)
     }
 
     /// What is wanted in the place of a spec where one that exists stands elsewhere and no call moves it, or has another name since
@@ -259,15 +267,9 @@ pub trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// What people should know of a step besides its changes, one sentence each: what stands still meanwhile, what
-    /// stays as it was. `changed` are the top-level fields that differ; a creation has no `live`, a deletion no `spec`.
-    fn consequences(
-        &self,
-        _action: Action,
-        _changed: &[&str],
-        _live: Option<&Self::Spec>,
-        _spec: Option<&Self::Spec>,
-    ) -> Vec<String> {
+    /// What people should know of a step besides its changes and [`Facts::follows`], one sentence each: what stands still
+    /// meanwhile, what stays as it was.
+    fn consequences(&self, _step: &Step<'_, Self::Spec>) -> Vec<String> {
         Vec::new()
     }
 
@@ -276,12 +278,15 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Everything of the stack that exists: what is wanted, and what its tags, name or parent say was once.
+    /// Everything of the stack that exists: what is wanted, and what its tags, name or parent say was once. A kind has this or
+    /// [`Kind::find_among`].
     async fn find(
         &self,
         context: &Context,
         wanted: &[Wanted<'_, Self::Spec>],
-    ) -> Result<Vec<Found<Self::Spec, Self::Observed>>>;
+    ) -> Result<Vec<Found<Self::Spec, Self::Observed>>> {
+        self.find_among(context, wanted, &[]).await
+    }
 
     /// The same with the wanted resources of the kinds in [`Facts::beside`].
     async fn find_among(
@@ -311,15 +316,8 @@ pub trait Kind: Send + Sync + 'static {
     /// Makes one, tagged in the create call; returns when others may use it. The spec's references are resolved.
     async fn create(&self, context: &Context, address: &Address, spec: &Self::Spec) -> Result<Outcome>;
 
-    /// Changes one in place to the spec; `changed` are the names of the top-level fields that differ, and those of
-    /// [`Departure::field`].
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Self::Spec, Self::Observed>,
-        spec: &Self::Spec,
-        changed: &[String],
-    ) -> Result<Outcome>;
+    /// Changes one in place to the spec.
+    async fn update(&self, context: &Context, delta: Delta<'_, Self::Spec, Self::Observed>) -> Result<Outcome>;
 
     /// Deletes one; returns when it is gone. That it was missing is success.
     async fn delete(&self, context: &Context, live: &Found<Self::Spec, Self::Observed>) -> Result<()>;
@@ -334,7 +332,7 @@ pub trait Kind: Send + Sync + 'static {
         bail!(
             "a {} can't be adopted: it carries no tags and is found by its name or with its parent; declare it under the \
              name that it has",
-            self.facts().name
+            Self::FACTS.name
         )
     }
 
@@ -350,17 +348,21 @@ pub trait Kind: Send + Sync + 'static {
     }
 
     /// Writes tags where `find` reads them; nothing where [`Facts::is_tagless`] says that there are none.
-    async fn tag(&self, _context: &Context, outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        let Facts { name, is_tagless, .. } = self.facts();
-        if !is_tagless {
-            bail!("nothing writes the tags of the {name} {}: this is a bug in lakewright", outcome.id);
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let Facts { name, is_tagless, tagging, .. } = Self::FACTS;
+        match tagging {
+            Some(tagging) => tagging.write(context, outcome, tags).await,
+            None if *is_tagless => Ok(()),
+            None => bail!("nothing writes the tags of the {name} {}: this is a bug in lakewright", outcome.id),
         }
-        Ok(())
     }
 
     /// Takes tags away; those that aren't there are no error.
-    async fn untag(&self, _context: &Context, outcome: &Outcome, _keys: &[&str]) -> Result<()> {
-        bail!("{} carries no tags that could be taken away: this is a bug in lakewright", outcome.id)
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        match Self::FACTS.tagging {
+            Some(tagging) => tagging.remove(context, outcome, keys).await,
+            None => bail!("{} carries no tags that could be taken away: this is a bug in lakewright", outcome.id),
+        }
     }
 
     /// Writes tags on what one made beside itself and carries its tags too, [`Found::parts`], and takes others away. A kind

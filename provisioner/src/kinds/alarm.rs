@@ -15,9 +15,9 @@ use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::{tag_lists, tagged, wait};
+use super::{tag_lists, tagged, tagging, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -106,8 +106,6 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:DeleteAlarms",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListTagsForResource",
-    "cloudwatch:TagResource",
-    "cloudwatch:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("alarm", "cloudwatch:{region}:{account}:alarm:{name}")];
@@ -116,6 +114,7 @@ const FACTS: Facts = Facts {
     tag_types: &["cloudwatch:alarm"],
     arns: ARNS,
     rights: super::rights::watch::METRICS,
+    tagging: Some(&tagging::CloudWatch),
     ..Facts::of("alarm", "a CloudWatch alarm", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -135,10 +134,7 @@ fn is_id(text: &str) -> bool {
 impl Kind for Alarm {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         let metrics: Vec<&Metric> = match (&spec.metric, &spec.calculation) {
@@ -189,10 +185,6 @@ impl Kind for Alarm {
         }
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "cloudwatch").await?;
         let tagged: BTreeMap<String, Tags> = tagged.into_iter().filter(|(arn, _)| arn.contains(":alarm:")).collect();
@@ -220,14 +212,9 @@ impl Kind for Alarm {
                 (alarm.alarm_name().unwrap_or_default(), alarm.alarm_arn().and_then(|arn| tagged.get(arn)));
             let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
             let read = async move {
-                // What the tagging API doesn't list yet is asked for itself.
-                let tags = match tags {
-                    Some(tags) => Some(tags.clone()),
-                    None => tags_of(context, arn_of(alarm)?).await?,
-                };
-                let Some(tags) = tags else { return Ok(None) };
-                let address = tags::address(context, FACTS.name, &tags);
-                address.map(|address| found(alarm, address, &tags)).transpose()
+                let asked = async { tags_of(context, arn_of(alarm)?).await };
+                let owner = tagged::owner(context, FACTS.name, tags, asked).await?;
+                owner.map(|(address, tags)| found(alarm, address, &tags)).transpose()
             };
             One { address, id: name.to_owned(), read }
         });
@@ -250,13 +237,7 @@ impl Kind for Alarm {
         put(context, wire::input(spec)?.set_tags(Some(tag_lists::owned(context, address))), spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let named = context.aws.cloud_watch().describe_alarms().max_records(1).alarm_names(&spec.name);
         let live = described(named).await?.into_iter().next().unwrap_or_else(|| MetricAlarm::builder().build());
         put(context, wire::keeping(wire::input(spec)?, &live), spec).await
@@ -275,19 +256,6 @@ impl Kind for Alarm {
         let tags = tags_of(context, arn_of(alarm)?).await?.unwrap_or_default();
         let tags = tags::claimed(context, address, id, tags)?;
         found(alarm, address.clone(), &tags).map(Some)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.cloud_watch().tag_resource().resource_arn(&outcome.id);
-        let call = call.set_tags(Some(tag_lists::written(tags)));
-        wait::visible(context, || ask(call.clone().send())).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.cloud_watch().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

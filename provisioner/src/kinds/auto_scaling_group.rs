@@ -22,7 +22,7 @@ use super::values::{NO_CONTROL, SubnetId, none_of, text};
 use super::{launch_template, subnet, tag_lists, wait};
 use crate::charge::{Charge, Cost, Others};
 use crate::families::processors;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::kind::{Arn, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Quota, Share, Step, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -137,6 +137,7 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     linked_roles: &["autoscaling.amazonaws.com"],
     rights: super::rights::network::GROUPS_OF_HOSTS,
+    follows: &[(&[Action::Delete], "its hosts and the agents on them stop for good")],
     ..Facts::of("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -168,10 +169,7 @@ fn hosts_of(template: &launch_template::Spec, hosts: f64) -> Vec<Charge> {
 impl Kind for AutoScalingGroup {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.min_size > spec.desired_capacity || spec.desired_capacity > spec.max_size {
@@ -216,24 +214,17 @@ impl Kind for AutoScalingGroup {
         Share::of(f64::from(spec.desired_capacity) * each)
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let fewer =
-            live.zip(spec).map_or(0, |(live, spec)| live.desired_capacity.saturating_sub(spec.desired_capacity));
-        let sentence = match action {
-            Action::Replace if live.zip(spec).is_some_and(|(live, spec)| self.coexists(live, spec)) => {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let both = step.live.zip(step.spec);
+        let fewer = both.map_or(0, |(live, spec)| live.desired_capacity.saturating_sub(spec.desired_capacity));
+        let sentence = match step.action {
+            Action::Replace if both.is_some_and(|(live, spec)| self.coexists(live, spec)) => {
                 "its hosts and the agents on them end once the new group's have been started".to_owned()
             }
             Action::Replace => "its hosts and the agents on them stop until the new ones have booted".to_owned(),
-            Action::Delete => "its hosts and the agents on them stop for good".to_owned(),
             Action::Update if fewer > 0 => format!("{fewer} of its hosts end, and the agents on them"),
-            Action::Update
-                if changed.iter().any(|name| ["launch_template", "launch_template_version"].contains(name)) =>
-            {
-                let sentence = match spec.map(|spec| spec.refresh) {
+            Action::Update if step.updates("launch_template") || step.updates("launch_template_version") => {
+                let sentence = match step.spec.map(|spec| spec.refresh) {
                     Some(Refreshing::LaunchFirst) => {
                         "its hosts are replaced one after another, each once a new one runs"
                     }
@@ -245,14 +236,13 @@ impl Kind for AutoScalingGroup {
                 };
                 sentence.to_owned()
             }
-            Action::Update if changed.contains(&"subnets") => {
+            Action::Update if step.updates("subnets") => {
                 "hosts in subnets that it leaves are replaced one after another".to_owned()
             }
             _ => String::new(),
         };
-        let resumes = action == Action::Update && changed.contains(&SUSPENDED);
-        let resumed =
-            resumes.then(|| "what was suspended goes on: hosts are started, ended and replaced again".to_owned());
+        let resumed = "what was suspended goes on: hosts are started, ended and replaced again".to_owned();
+        let resumed = step.updates(SUSPENDED).then_some(resumed);
         resumed.into_iter().chain(Some(sentence).filter(|sentence| !sentence.is_empty())).collect()
     }
 
@@ -290,7 +280,7 @@ impl Kind for AutoScalingGroup {
         outcome(&group)
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let others = ["launch_template", "launch_template_version"];
         let (resumes, changed): (Vec<&str>, Vec<&str>) =
             changed.iter().map(String::as_str).partition(|name| *name == SUSPENDED);

@@ -26,9 +26,10 @@ use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{BucketName, KeyId};
 use super::{policy, statement, tag_lists, tagged};
-use crate::charge::Cost;
 use crate::kind::applied::{self, was_applied};
-use crate::kind::{Arn, Clash, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{
+    Arn, Billing, Clash, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted,
+};
 use crate::resource::{Action, Address};
 
 /// A bucket.
@@ -123,6 +124,7 @@ const FACTS: Facts = Facts {
     review: &["block_public_access", "policy", "ownership", "access_logs", "notifications"],
     arns: ARNS,
     rights: super::rights::storage::BUCKETS_OF_THE_STACK,
+    billing: Billing::ByUse("the bytes stored, older versions among them, and requests"),
     ..Facts::of("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -134,10 +136,7 @@ pub struct Bucket;
 impl Kind for Bucket {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if let Some(mistake) = name::mistake(&spec.name).filter(|_| !spec.name.contains("${")) {
@@ -155,29 +154,21 @@ impl Kind for Bucket {
         spec.notifications.as_ref().map_or(Ok(()), Notifications::check)
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the bytes stored, older versions among them, and requests")
-    }
-
     fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         spec.lifecycle.iter().flat_map(|rule| rule.loses(&live.lifecycle, &spec.name)).collect()
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let mut said = Vec::new();
-        if action == Action::Update && changed.contains(&"key") {
+        if step.updates("key") {
             said.push(
                 "objects that are there keep the key that they were written with: `former_keys` of the bucket's section lets \
                  readers use it"
                     .to_owned(),
             );
         }
-        if action == Action::Create || changed.contains(&"lifecycle") {
-            let rules = spec.into_iter().flat_map(|spec| &spec.lifecycle);
+        if step.action == Action::Create || step.changed.contains(&"lifecycle") {
+            let rules = step.spec.into_iter().flat_map(|spec| &spec.lifecycle);
             let classes: BTreeSet<StorageClass> = rules.flat_map(LifecycleRule::restored_from).collect();
             let sentence = |class| format!("objects that move to {class} must be restored before anybody reads them");
             said.extend(classes.iter().map(sentence));
@@ -209,7 +200,7 @@ impl Kind for Bucket {
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         settings::write(context, spec, Some(changed)).await?;
         Ok(outcome(context, &live.id))
     }

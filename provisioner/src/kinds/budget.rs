@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use aws_sdk_budgets::types::{self, NotificationWithSubscribers, SubscriptionType};
+use aws_sdk_budgets::types::{self, NotificationType, NotificationWithSubscribers, SubscriptionType};
 use futures::future::try_join_all;
 use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
@@ -14,10 +14,9 @@ use self::wire::{budget, departures, filters, notification, of_wire, subscribers
 use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
-use super::values::text;
-use super::{dashboard, tag_lists, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::values::{text, words};
+use super::{dashboard, tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -95,6 +94,7 @@ pub enum Costs {
     #[schemars(skip)]
     Other(String),
 }
+words!(Costs <=> NotificationType);
 
 const FIELDS: &[Field] = &[
     replaces("name"),
@@ -103,19 +103,15 @@ const FIELDS: &[Field] = &[
     compared(in_place("notifications"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
-const ACTIONS: &[&str] = &[
-    "budgets:ModifyBudget",
-    "budgets:ViewBudget",
-    "budgets:ListTagsForResource",
-    "budgets:TagResource",
-    "budgets:UntagResource",
-    "tag:GetResources",
-];
+const ACTIONS: &[&str] =
+    &["budgets:ModifyBudget", "budgets:ViewBudget", "budgets:ListTagsForResource", "tag:GetResources"];
 const ARNS: &[Arn] = &[("budget", "budgets::{account}:budget/{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     arns: ARNS,
     rights: super::rights::watch::MONEY,
+    billing: Billing::Free,
+    tagging: Some(&tagging::Budgets),
     ..Facts::of("budget", "a monthly cost budget", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -127,10 +123,7 @@ pub struct Budget;
 impl Kind for Budget {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if !(spec.monthly_usd.is_finite() && spec.monthly_usd > 0.0) {
@@ -153,14 +146,6 @@ impl Kind for Budget {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let mut names: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
         if dashboard::is_watched(context).await? {
@@ -169,9 +154,8 @@ impl Kind for Budget {
         // Many who may apply a stack may not look at what it costs: that stops nothing but what is done to budgets.
         let reads = names.iter().map(|name| {
             let read = async move {
-                let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
-                match tags::address(context, FACTS.name, &tags) {
-                    Some(address) => read(context, name, address, &tags).await,
+                match tagged::owner(context, FACTS.name, None, tags_of(context, name)).await? {
+                    Some((address, tags)) => read(context, name, address, &tags).await,
                     None => Ok(None),
                 }
             };
@@ -203,13 +187,7 @@ impl Kind for Budget {
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         settle(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
@@ -224,19 +202,6 @@ impl Kind for Budget {
         let name = id.split_once(":budget/").map_or(id, |(_, name)| name);
         let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
         read(context, name, address.clone(), &tags::claimed(context, address, id, tags)?).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.budgets().tag_resource().resource_arn(&outcome.id);
-        let call = call.set_resource_tags(Some(tag_lists::written(tags)));
-        wait::visible(context, || ask(call.clone().send())).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.budgets().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_resource_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use aws_sdk_codebuild::types::{Project, SourceType};
+use aws_sdk_codebuild::types::{ComputeType, Project, SourceType};
 use futures::future::{ready, try_join_all};
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
@@ -17,11 +17,10 @@ use super::each::{One, each};
 use super::function::rules;
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
-use super::values::{LogGroupName, RoleArn, text};
+use super::values::{LogGroupName, RoleArn, text, words};
 use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address};
+use crate::kind::{Arn, Billing, Context, Delta, ENDS, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 mod kept;
@@ -95,6 +94,7 @@ pub enum Compute {
     #[schemars(skip)]
     Other(String),
 }
+words!(Compute <=> ComputeType);
 
 fn image() -> String {
     "aws/codebuild/amazonlinux-x86_64-standard:5.0".into()
@@ -134,6 +134,8 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     passes_roles_to: &["codebuild.amazonaws.com"],
     rights: super::rights::code::BUILDS,
+    billing: Billing::ByUse("the minutes that builds take"),
+    follows: &[(ENDS, "the history of its builds goes with it")],
     ..Facts::of("build_project", "a CodeBuild project that a pipeline runs", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -151,10 +153,7 @@ pub struct BuildProject;
 impl Kind for BuildProject {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.buildspec.trim().is_empty() {
@@ -165,27 +164,6 @@ impl Kind for BuildProject {
             spec.log_group = format!("/aws/codebuild/{}", spec.name).into();
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: Vec::new(), by_use: "the minutes that builds take" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Delete | Action::Replace => vec!["the history of its builds goes with it".to_owned()],
-            Action::Create | Action::Update => Vec::new(),
-        }
     }
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
@@ -210,25 +188,18 @@ impl Kind for BuildProject {
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = configured!(context.aws.code_build().create_project(), spec);
         let call = call.set_tags(Some(tag_lists::owned(context, address)));
-        match assumed(context, || ask(call.clone().send())).await {
-            Ok(made) => outcome(&made.project.needed(SERVICE, "CreateProject.project")?),
-            Err(error) if error.is_already_exists() => {
-                let found = projects(context, &[spec.name.as_str()]).await?;
-                let tags = found.first().map(|project| tag_lists::read(project.tags())).unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the build project {}", spec.name), &tags)?;
-                change(context, spec).await
-            }
-            Err(error) => Err(error.into()),
+        let answer = assumed(context, || ask(call.clone().send())).await;
+        let tags = async {
+            let found = projects(context, &[spec.name.as_str()]).await?;
+            Ok(found.first().map(|project| tag_lists::read(project.tags())).unwrap_or_default())
+        };
+        match tags::made(context, address, &format!("the build project {}", spec.name), answer, tags).await? {
+            Some(made) => outcome(&made.project.needed(SERVICE, "CreateProject.project")?),
+            None => change(context, spec).await,
         }
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         change(context, spec).await
     }
 

@@ -18,9 +18,11 @@ use super::each::{One, each};
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{BucketName, ClusterArn, KeyId, LogGroupName, SecurityGroupId, SubnetId, text, words};
-use super::{tag_lists, tags, wait};
+use super::{tag_lists, tagging, tags, wait};
 use crate::charge::{Charge, Cost, Others};
-use crate::kind::{Arn, Changing, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::kind::{
+    Arn, Changing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Quota, Share, Step, Wanted,
+};
 use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
@@ -199,8 +201,6 @@ const ACTIONS: &[&str] = &[
     "kafka:UpdateClusterKafkaVersion",
     "kafka:UpdateMonitoring",
     "kafka:UpdateSecurity",
-    "kafka:TagResource",
-    "kafka:UntagResource",
     // Whoever logged in by a password is let go where the file has no such way any more.
     "kafka:BatchDisassociateScramSecret",
     // MSK makes interfaces, log deliveries and its own role in the caller's name.
@@ -233,6 +233,13 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     linked_roles: &["kafka.amazonaws.com"],
     rights: super::rights::streams::CLUSTERS_OF_THE_STACK,
+    follows: &[
+        (&[Action::Create], "Kafka can be used after 15 to 40 minutes"),
+        (&[Action::Replace], "Kafka stands still until the new cluster can be used, after 15 to 40 minutes"),
+        (&[Action::Replace], "topics are made anew, without what the old ones held"),
+        (&[Action::Delete], "its producers and consumers stop"),
+    ],
+    tagging: Some(&tagging::Kafka),
     ..Facts::of("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -244,10 +251,7 @@ pub struct Cluster;
 impl Kind for Cluster {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         let ways = &spec.authentication;
@@ -281,41 +285,22 @@ impl Kind for Cluster {
         Share::of(spec.brokers)
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
     fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<Obstacle> {
         refusal(live, spec)
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let rolling = ["kafka_version", "instance_type", "configuration", "authentication", "client_encryption"];
-        let sentences: &[&str] = match action {
-            Action::Create => &["Kafka can be used after 15 to 40 minutes"],
-            Action::Update if changed.iter().any(|name| rolling.contains(name)) => {
-                &["brokers restart one after another; clients reconnect"]
-            }
-            Action::Update if changed.contains(&"brokers") => {
-                &["new brokers hold nothing until partitions are moved to them or made"]
-            }
-            Action::Update if changed.contains(&"storage_gib") => {
-                &["MSK grows storage again only after six hours, and never shrinks it"]
-            }
-            Action::Update => &[],
-            Action::Replace => &[
-                "Kafka stands still until the new cluster can be used, after 15 to 40 minutes",
-                "topics are made anew, without what the old ones held",
-            ],
-            Action::Delete => &["its producers and consumers stop"],
+        let sentence = if rolling.iter().any(|name| step.updates(name)) {
+            "brokers restart one after another; clients reconnect"
+        } else if step.updates("brokers") {
+            "new brokers hold nothing until partitions are moved to them or made"
+        } else if step.updates("storage_gib") {
+            "MSK grows storage again only after six hours, and never shrinks it"
+        } else {
+            return Vec::new();
         };
-        sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
+        vec![sentence.to_owned()]
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -335,7 +320,7 @@ impl Kind for Cluster {
         msk::outcome(context, &cluster).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let mut cluster = msk::settled(context, &live.id, msk::CHANGED).await?;
         for change in changes(spec, changed)? {
             let version = version(&cluster)?.to_owned();
@@ -356,14 +341,6 @@ impl Kind for Cluster {
         }
         let cluster = msk::claim(context, address, id, cluster)?;
         found(context, address, &cluster).await.map(Some)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        msk::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        msk::untag(context, &outcome.id, keys).await
     }
 }
 

@@ -14,9 +14,8 @@ use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::{tag_lists, tagged, wait};
-use crate::charge::{Charge, Cost};
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -44,8 +43,6 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:DeleteDashboards",
     "cloudwatch:GetDashboard",
     "cloudwatch:ListTagsForResource",
-    "cloudwatch:TagResource",
-    "cloudwatch:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("dashboard", "cloudwatch::{account}:dashboard/{name}")];
@@ -53,6 +50,8 @@ const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["cloudwatch:alarm", "sns"],
     arns: ARNS,
+    billing: Billing::Monthly("cloudwatch.dashboard.month", 1.0, ""),
+    tagging: Some(&tagging::CloudWatch),
     ..Facts::of("dashboard", "a CloudWatch dashboard", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -64,25 +63,13 @@ pub struct Dashboard;
 impl Kind for Dashboard {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if !spec.body["widgets"].is_array() {
             bail!("a dashboard's body has a list of `widgets`");
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        let charge = Charge { price: "cloudwatch.dashboard.month".to_owned(), quantity: 1.0 };
-        Cost::Billed { charges: vec![charge], by_use: "" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -92,9 +79,8 @@ impl Kind for Dashboard {
         }
         let reads = names.iter().map(|name| {
             let read = async move {
-                let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
-                match tags::address(context, FACTS.name, &tags) {
-                    Some(address) => read(context, name, address, &tags).await,
+                match tagged::owner(context, FACTS.name, None, tags_of(context, &arn(context, name))).await? {
+                    Some((address, tags)) => read(context, name, address, &tags).await,
                     None => Ok(None),
                 }
             };
@@ -119,13 +105,7 @@ impl Kind for Dashboard {
         put(context, spec, Some(tag_lists::owned(context, address))).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         put(context, spec, None).await
     }
 
@@ -139,19 +119,6 @@ impl Kind for Dashboard {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
         read(context, name, address.clone(), &tags::claimed(context, address, id, tags)?).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.cloud_watch().tag_resource().resource_arn(&outcome.id);
-        let call = call.set_tags(Some(tag_lists::written(tags)));
-        wait::visible(context, || ask(call.clone().send())).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.cloud_watch().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

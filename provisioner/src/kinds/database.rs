@@ -15,10 +15,9 @@ use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{NO_CONTROL, ONE_LINE, S3Uri, none_of, text};
-use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address};
+use super::{tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Step, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 text!(
@@ -54,8 +53,6 @@ const ACTIONS: &[&str] = &[
     "glue:GetDatabases",
     "glue:GetTables",
     "glue:GetTags",
-    "glue:TagResource",
-    "glue:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[
@@ -69,6 +66,9 @@ const FACTS: Facts = Facts {
     tag_types: &["glue"],
     arns: ARNS,
     rights: super::rights::storage::TABLES,
+    billing: Billing::ByUse("requests to the Glue catalog beyond the first million a month"),
+    follows: &[(ENDS, "queries of its tables fail")],
+    tagging: Some(&tagging::Glue),
     ..Facts::of("database", "a database of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -80,38 +80,16 @@ pub struct Database;
 impl Kind for Database {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.location = spec.location.as_deref().map(|location| location.trim_end_matches('/').into());
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("requests to the Glue catalog beyond the first million a month")
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update if changed.contains(&"location") => {
-                vec!["tables that are there stay where they are".to_owned()]
-            }
-            Action::Replace | Action::Delete => vec!["queries of its tables fail".to_owned()],
-            _ => Vec::new(),
-        }
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let stay = || "tables that are there stay where they are".to_owned();
+        step.updates("location").then(stay).into_iter().collect()
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -135,25 +113,16 @@ impl Kind for Database {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.glue().create_database().database_input(input(spec)?);
-        match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &spec.name).await?.as_ref().clone().unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the database {}", spec.name), &tags)?;
-                update(context, spec).await?;
-            }
-            Err(error) => return Err(error.into()),
+        let answer = ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await;
+        let tags = async { Ok(tags_of(context, &spec.name).await?.as_ref().clone().unwrap_or_default()) };
+        let what = format!("the database {}", spec.name);
+        if tags::made(context, address, &what, answer, tags).await?.is_none() {
+            update(context, spec).await?;
         }
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         update(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
@@ -173,18 +142,6 @@ impl Kind for Database {
         let Some(mut live) = live else { return Ok(None) };
         live.holds = held(context, name).await?;
         Ok(Some(live))
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.glue().tag_resource().resource_arn(&outcome.id);
-        ask(call.set_tags_to_add(Some(tag_lists::written_map(tags))).send()).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.glue().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tags_to_remove(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

@@ -1,15 +1,17 @@
 //! What EC2's kinds share: filters by tags, tags in create calls, creates that nothing but a look protects.
 
 use anyhow::{Result, bail};
-use lakewright_aws::{Error, ask};
-use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{Filter, ResourceType, Tag, TagSpecification, UnsuccessfulItem};
+use lakewright_aws::Error;
+use lakewright_ec2::sdk::types::{Filter, ResourceType, TagSpecification, UnsuccessfulItem};
 
-use super::tags::{ADDRESS, STACK};
+pub(super) use self::thing::Thing;
+use super::tags::{ADDRESS, STACK, Tags};
 use super::wait::{self, Made};
 use super::{tag_lists, tags};
 use crate::kind::Context;
 use crate::resource::Address;
+
+mod thing;
 
 /// The filter of a `Describe…` for what carries the stack's tag.
 pub(super) fn of_stack(context: &Context) -> Filter {
@@ -36,36 +38,22 @@ pub(super) fn specification(context: &Context, address: &Address, resource_type:
     TagSpecification::builder().resource_type(resource_type).set_tags(Some(tags)).build()
 }
 
-/// Writes tags.
-pub(super) async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
-    let call = context.aws.ec2().create_tags().resources(id).set_tags(Some(tag_lists::written(tags)));
-    wait::visible(context, || ask(call.clone().send())).await?;
-    Ok(())
-}
-
-/// Takes tags away.
-pub(super) async fn untag(context: &Context, id: &str, keys: &[&str]) -> Result<()> {
-    // Without a value a tag goes whatever its value is.
-    let tags = keys.iter().map(|key| Tag::builder().key(*key).build()).collect();
-    ask(context.aws.ec2().delete_tags().resources(id).set_tags(Some(tags)).send()).await?;
-    Ok(())
-}
-
 /// Makes a thing unless one with the address's tags exists: the call is never repeated unseen, and if its answer was
-/// lost the lists are asked what became of it. `living` lists the ids of what carries the address's tags, `create` sends the call by
-/// [`lakewright_aws::ask_once`] and returns the id; `unique` says that AWS refuses a second one, by its name or by its place.
-pub(super) async fn make_once<L, C>(
+/// lost the lists are asked what became of it. `create` sends the call by [`lakewright_aws::ask_once`] and returns the id; `unique`
+/// says that AWS refuses a second one, by its name or by its place.
+pub(super) async fn make_once<T: Thing, C>(
     context: &Context,
     address: &Address,
     unique: bool,
-    living: impl Fn() -> L,
     create: impl Fn() -> C,
 ) -> Result<String>
 where
-    L: Future<Output = Result<Vec<String>>>,
     C: Future<Output = Result<String, Error>>,
 {
-    let probe = || async { single(address, living().await?) };
+    let probe = || async {
+        let living = T::list(context, of_address(context, address)).await?;
+        single(address, living.iter().map(|one| Ok(one.id()?.to_owned())).collect::<Result<_>>()?)
+    };
     if let Some(id) = probe().await? {
         return Ok(id);
     }
@@ -84,10 +72,25 @@ fn single(address: &Address, mut ids: Vec<String>) -> Result<Option<String>> {
     Ok(ids.pop())
 }
 
-/// The tags of an EC2 resource that is to be adopted, as if they were the address's.
-pub(super) fn claim(context: &Context, address: &Address, id: &str, tags: &[Tag]) -> Result<Option<Vec<Tag>>> {
-    let claimed = tags::claimed(context, address, id, tag_lists::read(tags))?;
-    Ok(Some(tag_lists::listed(&claimed)))
+/// Everything that carries the stack's tag, as far as `read` says that it is one of a kind's.
+pub(super) async fn found<T: Thing, F>(
+    context: &Context,
+    read: impl Fn(&Context, &T) -> Result<Option<F>>,
+) -> Result<Vec<F>> {
+    let things = T::list(context, vec![of_stack(context)]).await?;
+    things.iter().filter_map(|thing| read(context, thing).transpose()).collect()
+}
+
+/// The address that a thing's tags state, if they state this stack's and this kind's, and the tags.
+pub(super) fn owner<T: Thing>(context: &Context, kind: &str, thing: &T) -> Option<(Address, Tags)> {
+    let tags = tag_lists::read(thing.tags());
+    Some((tags::address(context, kind, &tags)?, tags))
+}
+
+/// A thing that is to be adopted, its tags as if they were the address's.
+pub(super) fn claimed<T: Thing>(context: &Context, address: &Address, id: &str, thing: T) -> Result<T> {
+    let claimed = tags::claimed(context, address, id, tag_lists::read(thing.tags()))?;
+    Ok(thing.with_tags(tag_lists::listed(&claimed)))
 }
 
 /// A text that is there: an empty element of an answer says that it isn't.

@@ -6,15 +6,16 @@ use anyhow::Result;
 use async_trait::async_trait;
 use lakewright_aws::{Error, Needed as _, ask, ask_once};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, DomainType, Filter, ResourceType};
+use lakewright_ec2::sdk::types::{self, DomainType, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::replaces;
-use super::{ec2, tag_lists, tagged, tags, wait};
-use crate::charge::{Charge, Cost, HOURS};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
-use crate::resource::{Action, Address};
+use super::{ec2, tagged, tagging, tags, wait};
+use crate::charge::HOURS;
+use crate::kind::{Billing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use crate::resource::Address;
 
 /// A public IPv4 address that stays the same whatever uses it. An account has five in a region unless AWS raised that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,18 +29,14 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("network_border_group")];
 const OUTPUTS: &[&str] = &["id", "arn", "address"];
-const ACTIONS: &[&str] = &[
-    "ec2:AllocateAddress",
-    "ec2:ReleaseAddress",
-    "ec2:DescribeAddresses",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
-    "tag:GetResources",
-];
+const ACTIONS: &[&str] = &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:DescribeAddresses", "tag:GetResources"];
 const FACTS: Facts = Facts {
     renamed_fields: &[("border_group", "network_border_group")],
     tag_types: &["ec2:elastic-ip"],
     quota: Some(Quota::Addresses),
+    billing: Billing::Monthly("public_ipv4.hour", HOURS, ""),
+    follows: &[(ENDS, "the address goes back to AWS for good: whoever lets it in needs another one")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("elastic_ip", "a public IPv4 address that stays", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -54,69 +51,36 @@ pub struct ElasticIp;
 impl Kind for ElasticIp {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: vec![Charge { price: "public_ipv4.hour".to_owned(), quantity: HOURS }], by_use: "" }
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Replace | Action::Delete => {
-                vec!["the address goes back to AWS for good: whoever lets it in needs another one".to_owned()]
-            }
-            _ => Vec::new(),
-        }
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         if wanted.is_empty() && !tagged::any(context, "ec2", "elastic-ip").await? {
             return Ok(Vec::new());
         }
-        let addresses = list(context, vec![ec2::of_stack(context)]).await?;
-        addresses.iter().filter_map(|address| read(context, address).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let living = || async {
-            let addresses = list(context, ec2::of_address(context, address)).await?;
-            addresses.iter().map(|address| Ok(id(address)?.to_owned())).collect()
-        };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::ElasticIp);
             let call = context.aws.ec2().allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
             let made = ask_once(call.set_network_border_group(spec.network_border_group.clone()).send()).await?;
             made.allocation_id.needed("ec2", "AllocateAddress.AllocationId")
         };
-        let id = ec2::make_once(context, address, false, living, create).await?;
+        let id = ec2::make_once::<types::Address, _>(context, address, false, create).await?;
         let what = format!("{id} is not listed");
-        let found = wait::until(context, wait::VISIBLE, &what, || describe(context, &id)).await?;
+        let found = wait::until(context, wait::VISIBLE, &what, || types::Address::described(context, &id)).await?;
         outcome(context, &id, &found)
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec>,
-        _spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         // Nothing of an address can be changed; an update only waits, and an address is there at once.
         let what = format!("{} is not listed", live.id);
-        let found = wait::until(context, wait::VISIBLE, &what, || describe(context, &live.id)).await?;
+        let found = wait::until(context, wait::VISIBLE, &what, || types::Address::described(context, &live.id)).await?;
         outcome(context, &live.id, &found)
     }
 
@@ -128,7 +92,7 @@ impl Kind for ElasticIp {
             context.waiting.tell(&what);
         }
         wait::until(context, FREED, &what, || async {
-            let found = describe(context, &live.id).await?;
+            let found = types::Address::described(context, &live.id).await?;
             Ok(found.as_ref().is_none_or(is_free).then_some(()))
         })
         .await?;
@@ -138,35 +102,14 @@ impl Kind for ElasticIp {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut found) = describe(context, id).await? else { return Ok(None) };
-        found.tags = ec2::claim(context, address, id, found.tags())?;
-        read(context, &found)
+        let Some(found) = types::Address::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, found)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-/// AWS lists all addresses at once.
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Address>> {
-    let found = ask(context.aws.ec2().describe_addresses().set_filters(Some(filters)).send()).await?;
-    Ok(found.addresses.unwrap_or_default())
-}
-
-/// The address of that allocation, if AWS has it.
-pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<types::Address>> {
-    let found = wait::found(ask(context.aws.ec2().describe_addresses().allocation_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.addresses?.into_iter().next()))
 }
 
 /// What uses the address; none if nothing does.
 pub(super) async fn used_by(context: &Context, id: &str) -> Result<Option<String>> {
-    let found = describe(context, id).await?.filter(|address| !is_free(address));
+    let found = types::Address::described(context, id).await?.filter(|address| !is_free(address));
     Ok(found.map(|address| match (ec2::present(address.instance_id()), address.network_interface_id()) {
         (Some(host), _) => format!("the host {host}"),
         (None, Some(interface)) => format!("the interface {interface}"),
@@ -177,10 +120,6 @@ pub(super) async fn used_by(context: &Context, id: &str) -> Result<Option<String
 /// Whether nothing uses the address.
 pub(super) fn is_free(address: &types::Address) -> bool {
     ec2::present(address.association_id()).is_none()
-}
-
-fn id(address: &types::Address) -> Result<&str, Error> {
-    address.allocation_id().needed("ec2", "Address.AllocationId")
 }
 
 fn arn(context: &Context, id: &str) -> String {
@@ -196,9 +135,8 @@ fn outcome(context: &Context, id: &str, found: &types::Address) -> Result<Outcom
 }
 
 fn read(context: &Context, found: &types::Address) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(found.tags());
-    let Some(address) = tags::address(context, "elastic_ip", &tags) else { return Ok(None) };
-    let id = id(found)?;
+    let Some((address, tags)) = ec2::owner(context, "elastic_ip", found) else { return Ok(None) };
+    let id = found.id()?;
     let group = found.network_border_group().needed("ec2", "Address.NetworkBorderGroup")?;
     let spec = Spec { network_border_group: (group != context.region).then(|| group.to_owned()) };
     Ok(Some(tags::found(address, &tags, id, spec, &outputs(id, &arn(context, id), found)?)))

@@ -14,10 +14,11 @@ pub(super) use self::calls::{arn_of, id_in, is_gone, namesakes, tags_at};
 use self::calls::{describe, described, is_started, stopped};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
 use super::spec::{compared, in_place, replaces};
-use super::values::{SecurityGroupId, SubnetId, text};
-use super::{tag_lists, tagged, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, fits};
+use super::values::{SecurityGroupId, SubnetId, text, words};
+use super::{tag_lists, tagged, tagging, tags, wait};
+use crate::kind::{
+    Arn, Billing, Comparing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Step, Wanted, fits,
+};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -82,16 +83,7 @@ pub enum Architecture {
     #[schemars(skip)]
     Other(String),
 }
-
-impl From<&Architecture> for types::Architecture {
-    fn from(architecture: &Architecture) -> Self {
-        match architecture {
-            Architecture::X86 => Self::X8664,
-            Architecture::Arm => Self::Arm64,
-            Architecture::Other(other) => other.as_str().into(),
-        }
-    }
-}
+words!(Architecture <=> types::Architecture);
 
 /// The most that an application may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -157,8 +149,6 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:CancelJobRun",
     "emr-serverless:StartApplication",
     "emr-serverless:StopApplication",
-    "emr-serverless:TagResource",
-    "emr-serverless:UntagResource",
     "iam:CreateServiceLinkedRole",
 ];
 const ARNS: &[Arn] = &[("arn", "emr-serverless:{region}:{account}:/applications/*")];
@@ -172,6 +162,14 @@ const FACTS: Facts = Facts {
     linked_roles: &["ops.emr-serverless.amazonaws.com"],
     arns: ARNS,
     rights: super::rights::code::SPARK,
+    billing: Billing::ByUse(
+        "the processors, memory and disks of its workers by the second while jobs run, and until it is idle",
+    ),
+    follows: &[(
+        ENDS,
+        "its running jobs are waited for, the stack's streaming runs are cancelled, and its job history goes",
+    )],
+    tagging: Some(&tagging::EmrServerless),
     ..Facts::of("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -190,10 +188,7 @@ pub struct EmrApplication;
 impl Kind for EmrApplication {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.subnets.is_empty() != spec.security_groups.is_empty() {
@@ -202,43 +197,22 @@ impl Kind for EmrApplication {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use(
-            "the processors, memory and disks of its workers by the second while jobs run, and until it is idle",
-        )
-    }
-
     /// Names needn't be unique.
     fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update if changed.iter().all(|name| WHILE_STARTED.contains(name)) => {
-                vec!["jobs that run go on as they began; the next ones run so".to_owned()]
-            }
-            Action::Update => {
-                vec![
-                    "a started application is stopped for it once its running jobs have ended, and started again; the \
-                     stack's streaming runs, which have no end, are cancelled for it"
-                        .to_owned(),
-                ]
-            }
-            Action::Replace | Action::Delete => {
-                vec![
-                    "its running jobs are waited for, the stack's streaming runs are cancelled, and its job history goes"
-                        .to_owned(),
-                ]
-            }
-            Action::Create => Vec::new(),
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        if step.action != Action::Update {
+            return Vec::new();
         }
+        let sentence = if step.changed.iter().all(|name| WHILE_STARTED.contains(name)) {
+            "jobs that run go on as they began; the next ones run so"
+        } else {
+            "a started application is stopped for it once its running jobs have ended, and started again; the stack's \
+             streaming runs, which have no end, are cancelled for it"
+        };
+        vec![sentence.to_owned()]
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -290,7 +264,7 @@ impl Kind for EmrApplication {
         outcome(&application)
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let gone = || anyhow!("the EMR application {} is gone", live.id);
         let before = describe(context, &live.id).await?.ok_or_else(gone)?;
         // An image configuration without an image takes the image away. EMR takes it whole: how a tag of the image is resolved
@@ -350,20 +324,6 @@ impl Kind for EmrApplication {
         let claimed = tags::claimed(context, address, id, tag_lists::read_map(application.tags()))?;
         application.tags = Some(claimed.into_iter().collect());
         read(context, &application)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
-        let call = context.aws.emr_serverless().tag_resource().resource_arn(arn);
-        ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
-        let call = context.aws.emr_serverless().untag_resource().resource_arn(arn);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, Needed as _, ask};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::operation::delete_flow_logs::DeleteFlowLogsOutput;
-use lakewright_ec2::sdk::types::{self, Filter, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
+use lakewright_ec2::sdk::types::{self, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::replaces;
 use super::values::{LogGroupName, RoleArn, VpcId, text};
-use super::{among, ec2, tag_lists, tagged, tags, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{among, ec2, tagged, tagging, tags, wait};
+use crate::charge::Others;
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
 
 text!(
@@ -90,8 +91,6 @@ const ACTIONS: &[&str] = &[
     "ec2:CreateFlowLogs",
     "ec2:DeleteFlowLogs",
     "ec2:DescribeFlowLogs",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
     "iam:PassRole",
     // AWS sets the delivery up in the caller's name.
     "logs:CreateLogDelivery",
@@ -103,6 +102,9 @@ const FACTS: Facts = Facts {
     tag_types: &["ec2:vpc-flow-log"],
     review: &["role"],
     passes_roles_to: &["vpc-flow-logs.amazonaws.com"],
+    billing: Billing::ByUse("each GB of records that CloudWatch or S3 takes in"),
+    follows: &[(&[Action::Delete], "connections are written down no longer; what was written stays")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("flow_log", "which connections a network sees, written down", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -117,20 +119,13 @@ pub struct FlowLog;
 impl Kind for FlowLog {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         match (&spec.log_group, &spec.role, &spec.bucket) {
             (Some(_), Some(_), None) | (None, None, Some(_)) => Ok(()),
             _ => bail!("a flow log has `log_group` and `role`, or `bucket`"),
         }
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: Vec::new(), by_use: "each GB of records that CloudWatch or S3 takes in" }
     }
 
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
@@ -148,9 +143,8 @@ impl Kind for FlowLog {
             != (&spec.vpc, spec.traffic, &spec.log_group, &spec.bucket)
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        match (action, live, spec) {
-            (Action::Delete, ..) => vec!["connections are written down no longer; what was written stays".to_owned()],
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live, step.spec) {
             (Action::Replace, Some(live), Some(spec)) if !self.coexists(live, spec) => {
                 vec!["connections of some seconds are written down by none of the two".to_owned()]
             }
@@ -162,13 +156,12 @@ impl Kind for FlowLog {
         if wanted.is_empty() && !tagged::any(context, "ec2", "vpc-flow-log").await? {
             return Ok(Vec::new());
         }
-        let logs = list(context, vec![ec2::of_stack(context)]).await?;
-        logs.iter().filter_map(|log| read(context, log).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        if let Some(one) = list(context, ec2::of_address(context, address)).await?.first() {
-            return Ok(outcome(context, id(one)?));
+        if let Some(one) = types::FlowLog::list(context, ec2::of_address(context, address)).await?.first() {
+            return Ok(outcome(context, one.id()?));
         }
         let call = context.aws.ec2().create_flow_logs().resource_type(FlowLogsResourceType::Vpc);
         let call = call
@@ -194,18 +187,14 @@ impl Kind for FlowLog {
             bail!("{}", ec2::failure("CreateFlowLogs", item));
         }
         let id = answer.flow_log_ids().first().needed("ec2", "CreateFlowLogs.FlowLogIds")?;
-        wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || async { listed(context, id).await })
-            .await?;
+        wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || async {
+            types::FlowLog::described(context, id).await
+        })
+        .await?;
         Ok(outcome(context, id))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec>,
-        _spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         // Nothing of a flow log can be changed, and one is active at once.
         Ok(outcome(context, &live.id))
     }
@@ -221,39 +210,15 @@ impl Kind for FlowLog {
         }
         // While it is there AWS refuses another with the same traffic and destination.
         wait::until(context, wait::VISIBLE, &format!("{} is still there", live.id), || async {
-            Ok(listed(context, &live.id).await?.is_none().then_some(()))
+            Ok(types::FlowLog::described(context, &live.id).await?.is_none().then_some(()))
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut log) = listed(context, id).await? else { return Ok(None) };
-        log.tags = ec2::claim(context, address, id, log.tags())?;
-        read(context, &log)
+        let Some(log) = types::FlowLog::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, log)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::FlowLog>> {
-    let call = context.aws.ec2().describe_flow_logs().set_filter(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-/// A flow log as EC2 lists it.
-async fn listed(context: &Context, id: &str) -> Result<Option<types::FlowLog>> {
-    let found = wait::found(ask(context.aws.ec2().describe_flow_logs().flow_log_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.flow_logs?.into_iter().next()))
-}
-
-fn id(log: &types::FlowLog) -> Result<&str, Error> {
-    log.flow_log_id().needed("ec2", "FlowLog.FlowLogId")
 }
 
 fn outcome(context: &Context, id: &str) -> Outcome {
@@ -261,8 +226,7 @@ fn outcome(context: &Context, id: &str) -> Outcome {
 }
 
 fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(log.tags());
-    let Some(address) = tags::address(context, "flow_log", &tags) else { return Ok(None) };
+    let Some((address, tags)) = ec2::owner(context, "flow_log", log) else { return Ok(None) };
     let traffic = match log.traffic_type().needed("ec2", "FlowLog.TrafficType")? {
         TrafficType::Accept => Traffic::Accept,
         TrafficType::Reject => Traffic::Reject,
@@ -281,7 +245,7 @@ fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Found<Spec>>> 
         bucket,
         max_aggregation_interval_seconds: u32::try_from(interval)?,
     };
-    let id = id(log)?;
+    let id = log.id()?;
     let arn = ec2::arn(context, "vpc-flow-log", id);
     Ok(Some(tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)])))
 }

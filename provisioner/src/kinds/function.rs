@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use aws_sdk_lambda::types::{FunctionCode, FunctionConfiguration, LastUpdateStatus, State};
+use aws_sdk_lambda::types::{self, FunctionCode, FunctionConfiguration, LastUpdateStatus, State};
 use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,11 @@ use serde_json::Value;
 use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
-use super::values::{LogGroupName, RoleArn, text};
+use super::values::{LogGroupName, RoleArn, text, words};
 use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{
+    Arn, Billing, Comparing, Context, Delta, ENDS, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted,
+};
 use crate::reference::{Reference, plain_text, references};
 use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
@@ -115,6 +116,7 @@ pub enum Architecture {
     #[schemars(skip)]
     Other(String),
 }
+words!(Architecture <=> types::Architecture);
 
 fn memory_mb() -> u32 {
     128
@@ -166,6 +168,8 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     passes_roles_to: &["lambda.amazonaws.com"],
     rights: super::rights::code::FUNCTIONS_OF_THE_STACK,
+    billing: Billing::ByUse("requests, and memory by the time that they take"),
+    follows: &[(ENDS, "whatever still invokes it fails")],
     ..Facts::of("function", "a Lambda function from a zip", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -177,10 +181,7 @@ pub struct Function;
 impl Kind for Function {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         rules::environment(&spec.environment)?;
@@ -209,28 +210,16 @@ impl Kind for Function {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: Vec::new(), by_use: "requests, and memory by the time that they take" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let mut said = Vec::new();
-        match action {
-            Action::Update if changed.contains(&"code_sha256") && changed.len() > 1 => {
-                said.push("code and settings change one after the other: calls in between meet one of them new".into());
-            }
-            Action::Delete | Action::Replace => said.push("whatever still invokes it fails".to_owned()),
-            _ => {}
+        if step.updates("code_sha256") && step.changed.len() > 1 {
+            said.push("code and settings change one after the other: calls in between meet one of them new".to_owned());
         }
         let changes = |(live, spec): (&Spec, &Spec)| {
             let mut old = live.permissions.iter();
             old.any(|(sid, one)| spec.permissions.get(sid).is_some_and(|other| other != one))
         };
-        if action == Action::Update && live.zip(spec).is_some_and(changes) {
+        if step.action == Action::Update && step.live.zip(step.spec).is_some_and(changes) {
             said.push("a changed permission is taken away and given anew: a call in between is refused".to_owned());
         }
         said
@@ -262,25 +251,16 @@ impl Kind for Function {
             .code(FunctionCode::builder().zip_file(zip(spec).await?).build())
             .architectures((&spec.architecture).into())
             .set_tags(Some(tag_lists::owned_map(context, address)));
-        match assumed(context, || ask(call.clone().send())).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let function = get(context, &spec.name).await?;
-                let tags = function.map(|function| tag_lists::read_map(function.tags())).unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the function {}", spec.name), &tags)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let answer = assumed(context, || ask(call.clone().send())).await;
+        let tags = async {
+            let function = get(context, &spec.name).await?;
+            Ok(function.map(|function| tag_lists::read_map(function.tags())).unwrap_or_default())
+        };
+        tags::made(context, address, &format!("the function {}", spec.name), answer, tags).await?;
         settle(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         settle(context, spec).await
     }
 

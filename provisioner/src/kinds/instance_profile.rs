@@ -17,8 +17,7 @@ use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
 use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted};
 use crate::names;
 use crate::reading::is_denied;
 use crate::resource::{Action, Address};
@@ -74,6 +73,8 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     passes_roles_to: &["ec2.amazonaws.com"],
     rights: super::rights::identity::PROFILES_OF_THE_STACK,
+    billing: Billing::Free,
+    follows: &[(&[Action::Delete], "hosts that run with it lose their credentials")],
     ..Facts::of("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -85,18 +86,7 @@ pub struct InstanceProfile;
 impl Kind for InstanceProfile {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn relocated(&self, live: &Spec, spec: &Spec, moves: bool) -> Option<Spec> {
         let (is, wanted) = ((live.path.as_ref(), live.name.as_str()), (spec.path.as_ref(), spec.name.as_str()));
@@ -104,15 +94,15 @@ impl Kind for InstanceProfile {
         Some(Spec { name: name.into(), ..spec.clone() })
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        match action {
-            Action::Replace if live.zip(spec).is_some_and(|(live, spec)| self.coexists(live, spec)) => {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let both = step.live.zip(step.spec);
+        match step.action {
+            Action::Replace if both.is_some_and(|(live, spec)| self.coexists(live, spec)) => {
                 vec!["hosts that run get the new one, and with it their role, before the old one goes".to_owned()]
             }
-            Action::Update if changed.contains(&"role") => {
+            Action::Update if step.updates("role") => {
                 vec!["hosts that run get the new role's credentials within the hour".to_owned()]
             }
-            Action::Delete => vec!["hosts that run with it lose their credentials".to_owned()],
             _ => Vec::new(),
         }
     }
@@ -149,25 +139,16 @@ impl Kind for InstanceProfile {
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let path = spec.path.as_ref().map_or_else(|| names::identities(&context.stack), ToString::to_string);
         let call = context.aws.iam().create_instance_profile().instance_profile_name(spec.name.as_str()).path(path);
-        match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let profile = describe(context, &spec.name).await?;
-                let tags = profile.map(|profile| tag_lists::read(profile.tags())).unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the instance profile {}", spec.name), &tags)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let answer = ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await;
+        let tags = async {
+            let profile = describe(context, &spec.name).await?;
+            Ok(profile.map(|profile| tag_lists::read(profile.tags())).unwrap_or_default())
+        };
+        tags::made(context, address, &format!("the instance profile {}", spec.name), answer, tags).await?;
         settle(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         settle(context, spec).await
     }
 

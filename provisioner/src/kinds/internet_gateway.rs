@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_aws::{Error, Needed as _, ask, ask_once};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, Filter, ResourceType};
+use lakewright_ec2::sdk::types::{self, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::replaces;
 use super::values::VpcId;
-use super::{among, ec2, holders, tag_lists, tags, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{among, ec2, holders, tagging, tags, wait};
+use crate::charge::Others;
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 /// A VPC's door to the internet. A subnet uses it by a route.
@@ -32,10 +33,12 @@ const ACTIONS: &[&str] = &[
     "ec2:AttachInternetGateway",
     "ec2:DetachInternetGateway",
     "ec2:DescribeNetworkInterfaces",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
-const FACTS: Facts = Facts::of("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS, ACTIONS);
+const FACTS: Facts = Facts {
+    billing: Billing::Free,
+    tagging: Some(&tagging::Ec2),
+    ..Facts::of("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -45,14 +48,7 @@ pub struct InternetGateway;
 impl Kind for InternetGateway {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
@@ -66,26 +62,21 @@ impl Kind for InternetGateway {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let gateways = list(context, vec![ec2::of_stack(context)]).await?;
-        gateways.iter().filter_map(|gateway| read(context, gateway).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let living = || async {
-            let gateways = list(context, ec2::of_address(context, address)).await?;
-            gateways.iter().map(|gateway| Ok(id(gateway)?.to_owned())).collect()
-        };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::InternetGateway);
             let made = ask_once(context.aws.ec2().create_internet_gateway().tag_specifications(tags).send()).await?;
             let gateway = made.internet_gateway.needed("ec2", "CreateInternetGateway.InternetGateway")?;
-            Ok(id(&gateway)?.to_owned())
+            Ok(gateway.id()?.to_owned())
         };
-        let id = ec2::make_once(context, address, false, living, create).await?;
+        let id = ec2::make_once::<types::InternetGateway, _>(context, address, false, create).await?;
         attach(context, &id, &spec.vpc).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         attach(context, &live.id, &spec.vpc).await
     }
 
@@ -97,33 +88,9 @@ impl Kind for InternetGateway {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut gateway) = one(context, id).await? else { return Ok(None) };
-        gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
-        read(context, &gateway)
+        let Some(gateway) = types::InternetGateway::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, gateway)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::InternetGateway>> {
-    let call = context.aws.ec2().describe_internet_gateways().set_filters(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn one(context: &Context, id: &str) -> Result<Option<types::InternetGateway>> {
-    let call = context.aws.ec2().describe_internet_gateways().internet_gateway_ids(id);
-    let found = wait::found(ask(call.send()).await)?;
-    Ok(found.and_then(|answer| answer.internet_gateways?.into_iter().next()))
-}
-
-fn id(gateway: &types::InternetGateway) -> Result<&str, Error> {
-    gateway.internet_gateway_id().needed("ec2", "InternetGateway.InternetGatewayId")
 }
 
 /// The ids of the VPCs that it is attached to.
@@ -144,7 +111,7 @@ async fn attach(context: &Context, id: &str, vpc: &str) -> Result<Outcome> {
 /// Detaches the gateway from every VPC but the kept one; returns whether it is attached to that one. While hosts
 /// of a VPC have public addresses AWS refuses.
 async fn detach(context: &Context, id: &str, keep: Option<&str>) -> Result<bool> {
-    let Some(gateway) = one(context, id).await? else { return Ok(false) };
+    let Some(gateway) = types::InternetGateway::described(context, id).await? else { return Ok(false) };
     let mut kept = false;
     for vpc in attached(&gateway)? {
         if keep == Some(vpc) {
@@ -158,9 +125,8 @@ async fn detach(context: &Context, id: &str, keep: Option<&str>) -> Result<bool>
 }
 
 fn read(context: &Context, gateway: &types::InternetGateway) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(gateway.tags());
-    let Some(address) = tags::address(context, "internet_gateway", &tags) else { return Ok(None) };
-    let id = id(gateway)?;
+    let Some((address, tags)) = ec2::owner(context, "internet_gateway", gateway) else { return Ok(None) };
+    let id = gateway.id()?;
     // One that is attached to no VPC differs from every spec.
     let vpc = attached(gateway)?.first().copied().unwrap_or_default().into();
     let arn = ec2::arn(context, "internet-gateway", id);

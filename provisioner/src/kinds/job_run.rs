@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_emrserverless::types::JobRunMode;
-use lakewright_aws::ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +14,9 @@ use self::find::{among, newest, others, tagged_runs};
 use self::wire::read;
 use super::spec::replaces;
 use super::values::{ONE_LINE, S3Uri, text};
-use super::{tag_lists, tags};
-use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use super::{tag_lists, tagging, tags};
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
-use crate::services::Services as _;
 
 mod calls;
 mod find;
@@ -112,8 +109,6 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:ListJobRuns",
     "emr-serverless:ListApplications",
     "emr-serverless:ListTagsForResource",
-    "emr-serverless:TagResource",
-    "emr-serverless:UntagResource",
     "iam:PassRole",
     "tag:GetResources",
 ];
@@ -126,6 +121,16 @@ const FACTS: Facts = Facts {
     passes_roles_to: &["emr-serverless.amazonaws.com"],
     review: &["execution_role", "entry_point", "arguments", "spark_parameters"],
     rights: super::rights::code::RUNS,
+    billing: Billing::ByUse("the processors, memory and disks of its workers by the second, for as long as it runs"),
+    follows: &[
+        (
+            &[Action::Update, Action::Replace],
+            "the old run, if it isn't over, is cancelled before the new one starts, so that nothing runs for a few \
+             minutes; a job that keeps its place goes on from there",
+        ),
+        (&[Action::Delete], "the run, if it isn't over, is cancelled, and nothing does its work any more"),
+    ],
+    tagging: Some(&tagging::EmrServerless),
     ..Facts::of("job_run", "a Spark job that EMR Serverless keeps running", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -143,46 +148,15 @@ pub struct JobRun;
 impl Kind for JobRun {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the processors, memory and disks of its workers by the second, for as long as it runs")
-    }
-
-    /// Two at once are safe for a job that keeps its place, but each slows the other down.
-    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
-        false
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Create => Vec::new(),
-            Action::Update | Action::Replace => vec![
-                "the old run, if it isn't over, is cancelled before the new one starts, so that nothing runs for a few \
-                 minutes; a job that keeps its place goes on from there"
-                    .to_owned(),
-            ],
-            Action::Delete => {
-                vec!["the run, if it isn't over, is cancelled, and nothing does its work any more".to_owned()]
-            }
-        }
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
         vec![Grant::to(format!("the program {}", spec.entry_point), format!("act as {}", spec.execution_role))]
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        self.find_among(context, wanted, &[]).await
+    /// Two at once are safe for a job that keeps its place, but each slows the other down.
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
+        false
     }
 
     async fn find_among(
@@ -228,7 +202,7 @@ impl Kind for JobRun {
     }
 
     /// EMR changes nothing of a run: another one takes its place.
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         self.delete(context, live).await?;
         self.create(context, &live.address, spec).await
     }
@@ -252,18 +226,6 @@ impl Kind for JobRun {
         let claimed = tags::claimed(context, address, id, tag_lists::read_map(run.tags()))?;
         run.tags = Some(claimed.into_iter().collect());
         Ok(read(context, &run)?.map(|(_, live)| live))
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.emr_serverless().tag_resource().resource_arn(&outcome.id);
-        ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.emr_serverless().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

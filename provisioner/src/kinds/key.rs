@@ -18,17 +18,18 @@ use serde_json::Value;
 use self::iam::leaves_it_to_iam;
 use self::making::{living, make};
 use self::wire::{
-    alias, aliases, arn, default_policy, describe, drop_alias, enable, name, policy_of, rotates, state, tag, tags_of,
-    waits,
+    alias, aliases, arn, default_policy, describe, drop_alias, enable, name, policy_of, rotates, state, tags_of, waits,
 };
 use super::each::{self, One, each};
 use super::spec::{compared, in_place, yes};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::{policy, statement, tag_lists, tagged, wait};
+use super::{policy, statement, tagged, tagging, wait};
 use crate::charge::{Charge, Cost};
 use crate::kind::applied::{self, was_applied};
-use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{
+    Arn, Comparing, Context, Delta, Departure, Facts, Field, Found, Grant, Kind, Outcome, Step, Tagging as _, Wanted,
+};
 use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
 
@@ -92,8 +93,6 @@ const ACTIONS: &[&str] = &[
     "kms:PutKeyPolicy",
     "kms:UpdateKeyDescription",
     "kms:ListResourceTags",
-    "kms:TagResource",
-    "kms:UntagResource",
     // Secrets, brokers and volumes are encrypted in the caller's name.
     "kms:CreateGrant",
     "kms:Decrypt",
@@ -108,6 +107,7 @@ const FACTS: Facts = Facts {
     review: &["policy"],
     arns: ARNS,
     rights: super::rights::keys::KEYS_OF_THE_STACK,
+    tagging: Some(&tagging::Kms),
     ..Facts::of("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -139,10 +139,7 @@ pub struct Key;
 impl Kind for Key {
     type Spec = Spec;
     type Observed = Observed;
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.policy = spec.policy.take().map(|policy| policy::arranged("policy", policy)).transpose()?;
@@ -158,17 +155,13 @@ impl Kind for Key {
         Cost::Billed { charges: vec![Charge::new("kms.key.month", 1.0)], by_use }
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.alias != spec.alias
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        match (action, live) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live) {
             (Action::Delete | Action::Replace, Some(Spec { deletion_days, .. })) => vec![format!(
                 "what it encrypts can't be read any more; the key can be restored for {deletion_days} days"
             )],
-            (Action::Update, _) if changed.contains(&"policy") => {
-                let by_iam = spec.is_none_or(|spec| spec.policy.as_ref().is_none_or(leaves_it_to_iam));
+            _ if step.updates("policy") => {
+                let by_iam = step.spec.is_none_or(|spec| spec.policy.as_ref().is_none_or(leaves_it_to_iam));
                 let readers = if by_iam {
                     "whom IAM policies of the account let use the key, and whom the new policy names,"
                 } else {
@@ -231,13 +224,8 @@ impl Kind for Key {
         apply(context, &key, spec, None).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec, Observed>,
-        spec: &Spec,
-        changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, delta: Delta<'_, Spec, Observed>) -> Result<Outcome> {
+        let Delta { live, spec, changed } = delta;
         if changed.iter().any(|field| field == STATE) {
             enable(context, &live.id).await?;
         }
@@ -274,16 +262,6 @@ impl Kind for Key {
         let arn = arn(&key)?;
         let tags = tags::claimed(context, address, arn, tags_of(context, arn).await?)?;
         Box::pin(read_as(context, &key, name, &tags)).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.kms().untag_resource().key_id(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 
@@ -394,7 +372,8 @@ async fn apply(context: &Context, key: &str, spec: &Spec, before: Option<&Spec>)
         wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
     }
     if before.is_some_and(|before| before.deletion_days != spec.deletion_days) {
-        tag(context, key, &[(DELETION_DAYS, &spec.deletion_days.to_string())]).await?;
+        let days = spec.deletion_days.to_string();
+        tagging::Kms.write(context, &tags::outcome(key, &[]), &[(DELETION_DAYS, &days)]).await?;
     }
     let id = key.rsplit('/').next().unwrap_or(key);
     Ok(tags::outcome(key, &[("arn", key), ("id", id), ("alias", &spec.alias)]))

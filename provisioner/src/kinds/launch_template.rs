@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, Needed as _, ask};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, LaunchTemplateVersion, ResourceType};
 use schemars::JsonSchema;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use self::kept::keep;
 use self::wire::{data, departures, read_data};
 use super::each::{One, each};
+use super::ec2::Thing as _;
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{KeyId, SecurityGroupId, text};
-use super::{ec2, tag_lists, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{ec2, tag_lists, tagging, tags, wait};
+use crate::kind::{Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 
 mod kept;
@@ -128,8 +128,6 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeLaunchTemplates",
     "ec2:DescribeLaunchTemplateVersions",
     "ssm:GetParameters",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     moving_outputs: &["version"],
@@ -137,6 +135,14 @@ const FACTS: Facts = Facts {
     identified_by: &["name"],
     review: &["image", "instance_profile", "user_data", "metadata_tokens_required", "metadata_hop_limit"],
     rights: super::rights::code::IMAGES,
+    // What it starts is billed with what starts it.
+    billing: Billing::Free,
+    follows: &[(
+        &[Action::Update],
+        "hosts that run keep the old version until they are replaced: a group that refreshes does it in this \
+         apply; of others terminate them one by one",
+    )],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("launch_template", "what a host is started as", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -156,10 +162,7 @@ const USER_DATA: usize = 16 * 1024;
 impl Kind for LaunchTemplate {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         // What references stand for is known later: at least what stands around them is there.
@@ -175,35 +178,8 @@ impl Kind for LaunchTemplate {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        // What it starts is billed with what starts it.
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update => vec![
-                "hosts that run keep the old version until they are replaced: a group that refreshes does it in this \
-                 apply; of others terminate them one by one"
-                    .to_owned(),
-            ],
-            _ => Vec::new(),
-        }
-    }
-
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let call = context.aws.ec2().describe_launch_templates().filters(ec2::of_stack(context));
-        let templates = ask_all(call.into_paginator().items().send()).await?;
+        let templates = types::LaunchTemplate::list(context, vec![ec2::of_stack(context)]).await?;
         let listed = if templates.len() > 1 { few_defaults(context).await? } else { Vec::new() };
         let reads = templates.iter().map(|template| {
             let address = tags::address(context, FACTS.name, &tag_lists::read(template.tags()));
@@ -230,10 +206,10 @@ impl Kind for LaunchTemplate {
             .launch_template_data(data(context, address, spec)?);
         let made = wait::visible(context, || ask(call.clone().send())).await?;
         let template = made.launch_template.needed("ec2", "CreateLaunchTemplate.LaunchTemplate")?;
-        Ok(outcome(id(&template)?, &spec.name, 1))
+        Ok(outcome(template.id()?, &spec.name, 1))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let mut data = data(context, &live.address, spec)?;
         let mut call = context.aws.ec2().create_launch_template_version().launch_template_id(&live.id);
         if let Some(before) = version(context, &live.id).await? {
@@ -261,26 +237,13 @@ impl Kind for LaunchTemplate {
         let call = if id.starts_with("lt-") { call.launch_template_ids(id) } else { call.launch_template_names(id) };
         let found = wait::found(ask(call.send()).await)?;
         let one = found.and_then(|answer| answer.launch_templates?.into_iter().next());
-        let Some(mut template) = one else { return Ok(None) };
-        template.tags = ec2::claim(context, address, id, template.tags())?;
-        described(context, &template).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
+        let Some(template) = one else { return Ok(None) };
+        described(context, &ec2::claimed(context, address, id, template)?).await
     }
 }
 
 fn outcome(id: &str, name: &str, version: i64) -> Outcome {
     tags::outcome(id, &[("id", id), ("name", name), ("version", &version.to_string())])
-}
-
-fn id(template: &types::LaunchTemplate) -> Result<&str, Error> {
-    template.launch_template_id().needed("ec2", "LaunchTemplate.LaunchTemplateId")
 }
 
 fn number(version: &LaunchTemplateVersion) -> Result<i64, Error> {
@@ -302,7 +265,7 @@ async fn version(context: &Context, template: &str) -> Result<Option<LaunchTempl
 
 /// A template with its default version, asked for by itself.
 async fn described(context: &Context, template: &types::LaunchTemplate) -> Result<Option<Found<Spec>>> {
-    match version(context, id(template)?).await? {
+    match version(context, template.id()?).await? {
         Some(version) => read(context, template, &version),
         None => Ok(None),
     }
@@ -314,9 +277,8 @@ fn read(
     template: &types::LaunchTemplate,
     version: &LaunchTemplateVersion,
 ) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(template.tags());
-    let Some(address) = tags::address(context, "launch_template", &tags) else { return Ok(None) };
-    let id = id(template)?;
+    let Some((address, tags)) = ec2::owner(context, "launch_template", template) else { return Ok(None) };
+    let id = template.id()?;
     let name = template.launch_template_name().needed("ec2", "LaunchTemplate.LaunchTemplateName")?;
     let data = version.launch_template_data().needed("ec2", "LaunchTemplateVersion.LaunchTemplateData")?;
     let number = number(version)?.to_string();

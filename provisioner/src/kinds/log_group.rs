@@ -16,11 +16,10 @@ use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{LogGroupName, text};
-use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::names;
-use crate::resource::{Action, Address};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 text!(
@@ -62,8 +61,6 @@ const ACTIONS: &[&str] = &[
     "logs:AssociateKmsKey",
     "logs:DisassociateKmsKey",
     "logs:ListTagsForResource",
-    "logs:TagResource",
-    "logs:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[
@@ -75,6 +72,9 @@ const FACTS: Facts = Facts {
     tag_types: &["logs:log-group"],
     arns: ARNS,
     rights: super::rights::watch::LOGS,
+    billing: Billing::ByUse("the bytes taken in, and those kept"),
+    follows: &[(ENDS, "the entries that it holds are deleted")],
+    tagging: Some(&tagging::Logs),
     ..Facts::of("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -89,34 +89,17 @@ pub struct LogGroup;
 impl Kind for LogGroup {
     type Spec = Spec;
     type Observed = ();
+    const FACTS: &'static Facts = &FACTS;
 
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the bytes taken in, and those kept")
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         // Zero days stand for ever.
         let days = |of: Option<&Spec>| of.map(|spec| spec.retention_days).filter(|days| *days > 0);
+        let (old, new) = (days(step.live), days(step.spec));
         let mut said = Vec::new();
-        match (action, days(live), days(spec)) {
-            (Action::Update, old, Some(new))
-                if changed.contains(&"retention_days") && old.is_none_or(|old| new < old) =>
-            {
-                said.push(format!("entries that are older than {new} days are deleted"));
-            }
-            (Action::Delete | Action::Replace, ..) => said.push("the entries that it holds are deleted".to_owned()),
-            _ => {}
+        if let Some(new) = new.filter(|new| step.updates("retention_days") && old.is_none_or(|old| *new < old)) {
+            said.push(format!("entries that are older than {new} days are deleted"));
         }
-        let had_one = live.is_some_and(|live| live.key.is_some());
-        if action == Action::Update && changed.contains(&"key") && had_one {
+        if step.updates("key") && step.live.is_some_and(|live| live.key.is_some()) {
             said.push(
                 "entries that are there can be read as long as the key that they were written under is".to_owned(),
             );
@@ -150,21 +133,17 @@ impl Kind for LogGroup {
         let call = context.aws.logs().create_log_group().log_group_name(spec.name.as_str());
         let call = call.set_kms_key_id(spec.key.clone().map(Into::into));
         let call = call.set_tags(Some(tag_lists::owned_map(context, address)));
-        match wait::while_refused(context, context.pace.patience(KNOWN), wait::not_yet, || ask(call.clone().send()))
-            .await
-        {
-            Ok(_) => settle(context, spec).await,
-            Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the log group {}", spec.name), &tags)?;
-                encrypt(context, spec).await?;
-                settle(context, spec).await
-            }
-            Err(error) => Err(error.into()),
+        let patience = context.pace.patience(KNOWN);
+        let answer = wait::while_refused(context, patience, wait::not_yet, || ask(call.clone().send())).await;
+        let tags = async { Ok(tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default()) };
+        let what = format!("the log group {}", spec.name);
+        if tags::made(context, address, &what, answer, tags).await?.is_none() {
+            encrypt(context, spec).await?;
         }
+        settle(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, changed, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         if changed.iter().any(|field| field == "key") {
             encrypt(context, spec).await?;
         }
@@ -182,18 +161,6 @@ impl Kind for LogGroup {
         let Some(group) = groups.iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
         let tags = tags_of(context, &arn(context, name)).await?.unwrap_or_default();
         live(context, group, &tags::claimed(context, address, id, tags)?)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.logs().tag_resource().resource_arn(&outcome.id);
-        ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.logs().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

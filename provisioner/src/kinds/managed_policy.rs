@@ -12,8 +12,7 @@ use super::spec::{compared, in_place, replaces};
 use super::tags::Tags;
 use super::values::text;
 use super::{each, policy, role, statement, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
@@ -52,6 +51,8 @@ const FACTS: Facts = Facts {
     identified_by: &["name"],
     review: &["document"],
     arns: ARNS,
+    billing: Billing::Free,
+    follows: &[(&[Action::Delete], "roles that had it may no longer do what it allowed")],
     ..Facts::of("managed_policy", "an IAM policy that roles attach", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -63,39 +64,15 @@ pub struct ManagedPolicy;
 impl Kind for ManagedPolicy {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.document = policy::of_identity("document", spec.document.take())?;
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
         statement::grants(&spec.document, "whoever has it")
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Delete => vec!["roles that had it may no longer do what it allowed".to_owned()],
-            _ => Vec::new(),
-        }
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -116,13 +93,7 @@ impl Kind for ManagedPolicy {
         Ok(outcome(context, spec))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         write(context, spec).await?;
         Ok(outcome(context, spec))
     }

@@ -14,8 +14,7 @@ use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{LogGroupName, text};
 use super::{log_group, tagged, wait};
-use crate::charge::{Charge, Cost};
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::Address;
 use crate::services::Services as _;
@@ -105,6 +104,7 @@ const FACTS: Facts = Facts {
     identified_by: &["log_group", "name"],
     tag_types: &["logs:log-group"],
     arns: ARNS,
+    billing: Billing::Monthly("cloudwatch.metric.month", 1.0, ""),
     ..Facts::of("metric_filter", "a metric read from a log group's entries", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -116,10 +116,7 @@ pub struct MetricFilter;
 impl Kind for MetricFilter {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.namespace.starts_with("AWS/") && !spec.namespace.contains("${") {
@@ -139,15 +136,6 @@ impl Kind for MetricFilter {
             bail!("default_value and dimensions can't be given together");
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        let metric = Charge { price: "cloudwatch.metric.month".to_owned(), quantity: 1.0 };
-        Cost::Billed { charges: vec![metric], by_use: "" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name || live.log_group != spec.log_group
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -190,13 +178,7 @@ impl Kind for MetricFilter {
         put(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         put(context, spec).await
     }
 

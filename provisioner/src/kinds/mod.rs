@@ -12,6 +12,7 @@ mod spec;
 pub(crate) mod statement;
 mod tag_lists;
 mod tagged;
+mod tagging;
 mod tags;
 #[cfg(test)]
 mod testing;

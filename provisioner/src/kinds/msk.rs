@@ -235,20 +235,6 @@ pub(super) fn claim(context: &Context, address: &Address, id: &str, mut cluster:
     Ok(cluster)
 }
 
-/// Writes tags on a cluster.
-pub(super) async fn tag(context: &Context, arn: &str, tags: &[(&str, &str)]) -> Result<()> {
-    let call = context.aws.kafka().tag_resource().resource_arn(arn);
-    ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
-    Ok(())
-}
-
-/// Takes tags off a cluster.
-pub(super) async fn untag(context: &Context, arn: &str, keys: &[&str]) -> Result<()> {
-    let call = context.aws.kafka().untag_resource().resource_arn(arn);
-    ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-    Ok(())
-}
-
 /// Settings as MSK takes them: the lines of a properties file.
 pub(super) fn encode_properties(properties: &BTreeMap<String, String>) -> String {
     let lines: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -21,8 +21,7 @@ use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
 use super::{secret, tag_lists, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
@@ -60,6 +59,7 @@ const FACTS: Facts = Facts {
     moving_outputs: &["revision"],
     identified_by: &["name"],
     arns: ARNS,
+    billing: Billing::Free,
     ..Facts::of("msk_configuration", "the settings of a cluster's brokers", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -74,35 +74,29 @@ const SETTLED: Duration = Duration::from_mins(10);
 impl Kind for MskConfiguration {
     type Spec = Spec;
     type Observed = Observed;
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<Obstacle> {
         refusal(live, observed, spec)
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let closed = |spec: Option<&Spec>| spec.is_some_and(|spec| closes(&spec.properties));
-        match action {
-            Action::Create if closed(spec) => vec![format!(
+        match step.action {
+            Action::Create if closed(step.spec) => vec![format!(
                 "a cluster that is closed before there are access control lists lets nobody in, and nobody can make them: remove \
                  \"{CLOSING}\" from [kafka.configuration] and apply, until the lists are verified"
             )],
-            Action::Update if closed(spec) && !closed(live) => {
+            Action::Update if closed(step.spec) && !closed(step.live) => {
                 vec!["users whom no access control list names may no longer use the cluster".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
-        self.find_among(context, wanted, &[]).await
+    /// The old one goes first, whatever both are named.
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
+        false
     }
 
     async fn find_among(
@@ -152,13 +146,7 @@ impl Kind for MskConfiguration {
         Ok(outcome(arn(&one)?, latest(one.latest_revision())?))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec, Observed>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec, Observed>) -> Result<Outcome> {
         let call = context.aws.kafka().update_configuration().arn(&live.id);
         let call = call.description(description(context, &live.address)).server_properties(properties(spec));
         let answer = ask(call.send()).await?;

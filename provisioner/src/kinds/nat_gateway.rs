@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, Needed as _, ask};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, ConnectivityType, Filter, NatGatewayState, ResourceType};
+use lakewright_ec2::sdk::types::{self, ConnectivityType, NatGatewayState, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::replaces;
 use super::values::{SubnetId, text};
-use super::{among, ec2, elastic_ip, subnet, tag_lists, tagged, tags, wait};
-use crate::charge::{Charge, Cost, HOURS, Others};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use super::{among, ec2, elastic_ip, subnet, tagged, tagging, tags, wait};
+use crate::charge::{HOURS, Others};
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Quota, Share, Step, Wanted};
 use crate::resource::{Action, Address, Condition};
 
 text!(
@@ -44,14 +45,15 @@ const ACTIONS: &[&str] = &[
     "ec2:DeleteNatGateway",
     "ec2:DescribeNatGateways",
     "ec2:DescribeAddresses",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
     "tag:GetResources",
 ];
 const FACTS: Facts = Facts {
     expected: [Duration::from_mins(2), Duration::from_secs(2), Duration::from_mins(1)],
     tag_types: &["ec2:natgateway"],
     quota: Some(Quota::NatGateways),
+    billing: Billing::Monthly("nat_gateway.hour", HOURS, "each GB that goes through it"),
+    follows: &[(&[Action::Delete], "connections through it end")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("nat_gateway", "a way out of private subnets", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -66,17 +68,7 @@ pub struct NatGateway;
 impl Kind for NatGateway {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed {
-            charges: vec![Charge { price: "nat_gateway.hour".to_owned(), quantity: HOURS }],
-            by_use: "each GB that goes through it",
-        }
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn share(&self, spec: &Spec, others: &Others<'_>) -> Share {
         let subnet = others.spec("subnet", &spec.subnet).and_then(|subnet| subnet::Spec::deserialize(subnet).ok());
@@ -96,15 +88,14 @@ impl Kind for NatGateway {
         live.address.is_none() || live.address != spec.address
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        match (action, live, spec) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live, step.spec) {
             (Action::Replace, Some(live), Some(spec)) if self.coexists(live, spec) => {
                 vec!["connections through it end when the routes lead to the new one".to_owned()]
             }
             (Action::Replace, ..) => {
                 vec!["the private subnets that use it have no way out until the new one is available".to_owned()]
             }
-            (Action::Delete, ..) => vec!["connections through it end".to_owned()],
             _ => Vec::new(),
         }
     }
@@ -113,7 +104,7 @@ impl Kind for NatGateway {
         if wanted.is_empty() && !tagged::any(context, "ec2", "natgateway").await? {
             return Ok(Vec::new());
         }
-        let gateways = list(context, vec![ec2::of_stack(context)]).await?;
+        let gateways = types::NatGateway::list(context, vec![ec2::of_stack(context)]).await?;
         let reads = gateways.iter().filter_map(|gateway| read(context, gateway).transpose());
         let mut found: Vec<Found<Spec>> = reads.collect::<Result<_>>()?;
         // One that AWS gave up lingers beside what was made in its place.
@@ -125,16 +116,16 @@ impl Kind for NatGateway {
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let known = list(context, ec2::of_address(context, address)).await?;
+        let known = types::NatGateway::list(context, ec2::of_address(context, address)).await?;
         let lives = |gateway: &&types::NatGateway| {
             matches!(gateway.state(), Some(NatGatewayState::Pending | NatGatewayState::Available))
         };
         let (living, dead): (Vec<&types::NatGateway>, Vec<&types::NatGateway>) = known.iter().partition(lives);
         if let Some(one) = living.first() {
-            return available(context, id(one)?).await;
+            return available(context, one.id()?).await;
         }
         // A token brings back what it once made, dead or alive: another attempt after a failed one is another thing.
-        let dead: Vec<&str> = dead.into_iter().map(id).collect::<Result<_, _>>()?;
+        let dead: Vec<&str> = dead.into_iter().map(ec2::Thing::id).collect::<Result<_, _>>()?;
         let connectivity = if spec.address.is_some() { ConnectivityType::Public } else { ConnectivityType::Private };
         let call = context.aws.ec2().create_nat_gateway().connectivity_type(connectivity);
         let call = call.subnet_id(spec.subnet.as_str());
@@ -145,16 +136,10 @@ impl Kind for NatGateway {
             free(context, allocation).await?;
         }
         let made = wait::visible(context, || ask(call.clone().send())).await?;
-        available(context, id(&made.nat_gateway.needed("ec2", "CreateNatGateway.NatGateway")?)?).await
+        available(context, made.nat_gateway.needed("ec2", "CreateNatGateway.NatGateway")?.id()?).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec>,
-        _spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         // Nothing of a gateway can be changed; an update waits until it is available.
         available(context, &live.id).await
     }
@@ -162,7 +147,7 @@ impl Kind for NatGateway {
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         wait::found(ask(context.aws.ec2().delete_nat_gateway().nat_gateway_id(&live.id).send()).await)?;
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
-            let gateway = describe(context, &live.id).await?;
+            let gateway = types::NatGateway::described(context, &live.id).await?;
             let is_deleted = |gateway: types::NatGateway| gateway.state == Some(NatGatewayState::Deleted);
             Ok(gateway.is_none_or(is_deleted).then_some(()))
         })
@@ -170,32 +155,9 @@ impl Kind for NatGateway {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut gateway) = describe(context, id).await? else { return Ok(None) };
-        gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
-        read(context, &gateway)
+        let Some(gateway) = types::NatGateway::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, gateway)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::NatGateway>> {
-    let call = context.aws.ec2().describe_nat_gateways().set_filter(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn describe(context: &Context, id: &str) -> Result<Option<types::NatGateway>> {
-    let found = wait::found(ask(context.aws.ec2().describe_nat_gateways().nat_gateway_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.nat_gateways?.into_iter().next()))
-}
-
-fn id(gateway: &types::NatGateway) -> Result<&str, Error> {
-    gateway.nat_gateway_id().needed("ec2", "NatGateway.NatGatewayId")
 }
 
 fn state(gateway: &types::NatGateway) -> Result<&NatGatewayState, Error> {
@@ -211,7 +173,7 @@ async fn free(context: &Context, allocation: &str) -> Result<()> {
         context.waiting.tell(&what);
     }
     wait::until(context, SETTLED, &what, || async {
-        Ok(elastic_ip::describe(context, allocation).await?.filter(elastic_ip::is_free))
+        Ok(types::Address::described(context, allocation).await?.filter(elastic_ip::is_free))
     })
     .await?;
     Ok(())
@@ -219,7 +181,7 @@ async fn free(context: &Context, allocation: &str) -> Result<()> {
 
 async fn available(context: &Context, id: &str) -> Result<Outcome> {
     let gateway = wait::until(context, SETTLED, &format!("{id} is not available"), || async {
-        let Some(gateway) = describe(context, id).await? else { return Ok(None) };
+        let Some(gateway) = types::NatGateway::described(context, id).await? else { return Ok(None) };
         match state(&gateway)? {
             NatGatewayState::Available => Ok(Some(gateway)),
             NatGatewayState::Failed => bail!("AWS gave {id} up: {}", failure(&gateway)),
@@ -248,13 +210,12 @@ fn outputs<'a>(id: &'a str, arn: &'a str, gateway: &'a types::NatGateway) -> [(&
 }
 
 fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(gateway.tags());
-    let Some(address) = tags::address(context, "nat_gateway", &tags) else { return Ok(None) };
+    let Some((address, tags)) = ec2::owner(context, "nat_gateway", gateway) else { return Ok(None) };
     let state = state(gateway)?;
     if matches!(state, NatGatewayState::Deleting | NatGatewayState::Deleted) {
         return Ok(None);
     }
-    let id = id(gateway)?;
+    let id = gateway.id()?;
     let subnet = gateway.subnet_id().needed("ec2", "NatGateway.SubnetId")?.into();
     let allocation = gateway.nat_gateway_addresses().first().and_then(|one| ec2::present(one.allocation_id()));
     let spec = Spec { subnet, address: allocation.map(AllocationId::from) };
@@ -271,6 +232,7 @@ fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Found<S
 mod tests {
     use lakewright_ec2::sdk::types::NatGatewayAddress;
 
+    use super::super::tag_lists;
     use super::super::testing::context;
     use super::*;
 

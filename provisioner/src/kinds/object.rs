@@ -15,8 +15,7 @@ use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::BucketName;
 use super::{tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::reference::meant;
 use crate::resource::Address;
 use seal::Seen;
@@ -61,6 +60,7 @@ const FACTS: Facts = Facts {
     tag_types: &["s3"],
     review: &["bucket", "key", "content"],
     arns: ARNS,
+    billing: Billing::ByUse("the bytes stored and requests"),
     ..Facts::of("object", "a small text in a bucket", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -79,10 +79,7 @@ pub struct Object;
 impl Kind for Object {
     type Spec = Spec;
     type Observed = Seen;
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.key.starts_with('/') && !spec.key.contains("${") {
@@ -92,14 +89,6 @@ impl Kind for Object {
             bail!("{} has {} bytes; an object of a stack has at most {LARGEST}", spec.key, spec.content.len());
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the bytes stored and requests")
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.bucket != spec.bucket || live.key != spec.key
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Seen>>> {
@@ -179,13 +168,7 @@ impl Kind for Object {
         put(context, address, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        live: &Found<Spec, Seen>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec, Seen>) -> Result<Outcome> {
         put(context, &live.address, spec).await
     }
 

@@ -15,9 +15,10 @@ use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::values::text;
 use super::{policy, role, tag_lists, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, CONTINUED, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address, Obstacle};
+use crate::kind::{
+    Arn, Billing, CONTINUED, Comparing, Context, Delta, ENDS, Facts, Field, Found, Grant, Kind, Outcome, Wanted,
+};
+use crate::resource::{Address, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -61,6 +62,8 @@ const FACTS: Facts = Facts {
     review: &["url", "client_ids"],
     arns: ARNS,
     rights: super::rights::identity::IDENTITIES,
+    billing: Billing::Free,
+    follows: &[(ENDS, "it stays, without this stack's tags, while roles trust it that don't go with it")],
     ..Facts::of("oidc_provider", "a provider of identities that roles may trust", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -75,10 +78,7 @@ pub struct OidcProvider;
 impl Kind for OidcProvider {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.url = spec.url.trim_end_matches('/').into();
@@ -90,27 +90,8 @@ impl Kind for OidcProvider {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.url != spec.url
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Delete | Action::Replace => {
-                vec!["it stays, without this stack's tags, while roles trust it that don't go with it".to_owned()]
-            }
-            _ => Vec::new(),
-        }
     }
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
@@ -163,7 +144,7 @@ impl Kind for OidcProvider {
         Ok(outcome(&arn))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         settle(context, &live.id, spec).await?;
         Ok(outcome(&live.id))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use aws_sdk_codepipeline::types::PipelineDeclaration;
+use aws_sdk_codepipeline::types::{ActionCategory, PipelineDeclaration};
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,10 @@ use self::wire::{departures, pipeline_of, spec_of};
 use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
-use super::values::{BucketName, KeyId, RoleArn, text};
-use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
-use crate::resource::{Action as Step, Address};
+use super::values::{BucketName, KeyId, RoleArn, text, words};
+use super::{tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Context, Delta, ENDS, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted};
+use crate::resource::{self, Address};
 use crate::services::Services as _;
 
 mod kept;
@@ -127,6 +126,7 @@ pub enum Category {
     #[schemars(skip)]
     Other(String),
 }
+words!(Category <=> ActionCategory);
 
 fn aws() -> String {
     "AWS".into()
@@ -148,8 +148,6 @@ const ACTIONS: &[&str] = &[
     "codepipeline:DeletePipeline",
     "codepipeline:GetPipeline",
     "codepipeline:ListTagsForResource",
-    "codepipeline:TagResource",
-    "codepipeline:UntagResource",
     // The connection is handed to the pipeline in the caller's name.
     "codeconnections:PassConnection",
     "codestar-connections:PassConnection",
@@ -165,6 +163,9 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     passes_roles_to: &["codepipeline.amazonaws.com"],
     rights: super::rights::code::PIPELINES_OF_THE_STACK,
+    billing: Billing::ByUse("the minutes that its actions take"),
+    follows: &[(ENDS, "what waits in it for approval is given up, and its history goes")],
+    tagging: Some(&tagging::CodePipeline),
     ..Facts::of("pipeline", "a CodePipeline with its stages", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -179,36 +180,21 @@ pub struct Pipeline;
 impl Kind for Pipeline {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         rules::check(&spec.stages)
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: Vec::new(), by_use: "the minutes that its actions take" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Step, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let mut said = Vec::new();
-        if action != Step::Delete && connections(spec) != connections(live) {
-            said.push(
-                "its source works once somebody has accepted the connection in the console, under Developer Tools, \
-                 Settings, Connections: no call can do that"
-                    .to_owned(),
-            );
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        if step.action == resource::Action::Delete || connections(step.spec) == connections(step.live) {
+            return Vec::new();
         }
-        if matches!(action, Step::Delete | Step::Replace) {
-            said.push("what waits in it for approval is given up, and its history goes".to_owned());
-        }
-        said
+        vec![
+            "its source works once somebody has accepted the connection in the console, under Developer Tools, Settings, \
+             Connections: no call can do that"
+                .to_owned(),
+        ]
     }
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
@@ -239,25 +225,16 @@ impl Kind for Pipeline {
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.code_pipeline().create_pipeline().pipeline(pipeline_of(spec)?);
         let call = call.set_tags(Some(tag_lists::owned(context, address)));
-        match assumed(context, || ask(call.clone().send())).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the pipeline {}", spec.name), &tags)?;
-                change(context, spec).await?;
-            }
-            Err(error) => return Err(error.into()),
+        let answer = assumed(context, || ask(call.clone().send())).await;
+        let tags = async { Ok(tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default()) };
+        let what = format!("the pipeline {}", spec.name);
+        if tags::made(context, address, &what, answer, tags).await?.is_none() {
+            change(context, spec).await?;
         }
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         change(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
@@ -274,19 +251,6 @@ impl Kind for Pipeline {
         let tags =
             tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?.unwrap_or_default())?;
         read(context, &found, &tags)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.code_pipeline().tag_resource().resource_arn(&outcome.id);
-        let call = call.set_tags(Some(tag_lists::written(tags)));
-        wait::visible(context, || ask(call.clone().send())).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.code_pipeline().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

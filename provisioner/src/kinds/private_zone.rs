@@ -15,8 +15,8 @@ use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, Tags};
 use super::values::text;
 use super::{among, tag_lists, wait};
-use crate::charge::{Charge, Cost, Others};
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::charge::Others;
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -86,6 +86,7 @@ const FACTS: Facts = Facts {
     tag_types_everywhere: &["route53:hostedzone"],
     arns: ARNS,
     rights: super::rights::network::DOMAINS,
+    billing: Billing::Monthly("route53.zone.month", 1.0, "the names that are asked for"),
     ..Facts::of("private_zone", "a private hosted zone of Route 53", FIELDS, OUTPUTS, ACTIONS)
 };
 /// The tag that holds `host_records`, which Route 53 has no place for.
@@ -98,10 +99,7 @@ pub struct PrivateZone;
 impl Kind for PrivateZone {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.name = record_sets::plain(&spec.name).into();
@@ -116,10 +114,6 @@ impl Kind for PrivateZone {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: vec![Charge::new("route53.zone.month", 1.0)], by_use: "the names that are asked for" }
-    }
-
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             let same = !self.coexists(theirs, spec);
@@ -131,24 +125,14 @@ impl Kind for PrivateZone {
         live.name != spec.name || live.vpc != spec.vpc
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match (action, live) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live) {
             (Action::Delete, Some(live)) => vec![format!("names under {} are no longer found", live.name)],
             (Action::Replace, Some(live)) if !live.host_records.is_empty() => {
                 vec!["hosts write their names into the new zone when they next boot with its id".to_owned()]
             }
             _ => Vec::new(),
         }
-    }
-
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        self.find_among(context, wanted, &[]).await
     }
 
     async fn find_among(
@@ -185,7 +169,7 @@ impl Kind for PrivateZone {
         Ok(outcome(context, &id, spec))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         if changed.iter().any(|field| field == "comment") {
             set_comment(context, &live.id, spec).await?;
         }

@@ -20,8 +20,7 @@ use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, text};
 use super::{policy, statement, tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -156,6 +155,11 @@ const FACTS: Facts = Facts {
     review: &["policy"],
     arns: ARNS,
     rights: super::rights::messages::QUEUES_OF_THE_STACK,
+    billing: Billing::ByUse("requests; the first million of a month are free"),
+    follows: &[
+        (&[Action::Replace], "it gets another URL: who sends to the old one is refused"),
+        (&[Action::Delete], "its name is free again after a minute"),
+    ],
     ..Facts::of("queue", "an SQS queue", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -167,10 +171,7 @@ pub struct Queue;
 impl Kind for Queue {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         let is_known = |text: &str| !text.contains("${");
@@ -193,10 +194,6 @@ impl Kind for Queue {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("requests; the first million of a month are free")
-    }
-
     fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         if spec.retention_seconds >= live.retention_seconds {
             return Vec::new();
@@ -204,26 +201,14 @@ impl Kind for Queue {
         vec![format!("messages in {} that are older than {} seconds are deleted", spec.name, spec.retention_seconds)]
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let mut said = Vec::new();
-        let mut say = |sentence: &str| said.push(sentence.to_owned());
-        match action {
-            Action::Update => {
-                if changed.contains(&"key") {
-                    say("messages that it holds stay encrypted as they were sent");
-                }
-                // FIFO queues hold back what they have by the new delay.
-                if changed.contains(&"delay_seconds") && spec.is_some_and(|spec| !spec.fifo) {
-                    say("messages that it holds keep the delay that they were sent with");
-                }
-            }
-            Action::Replace => say("it gets another URL: who sends to the old one is refused"),
-            Action::Delete => say("its name is free again after a minute"),
-            Action::Create => {}
+        if step.updates("key") {
+            said.push("messages that it holds stay encrypted as they were sent".to_owned());
+        }
+        // FIFO queues hold back what they have by the new delay.
+        if step.updates("delay_seconds") && step.spec.is_some_and(|spec| !spec.fifo) {
+            said.push("messages that it holds keep the delay that they were sent with".to_owned());
         }
         said
     }
@@ -242,14 +227,11 @@ impl Kind for Queue {
             let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
             let read = async move {
                 let Some(url) = url_of(context, name).await? else { return Ok(None) };
-                // What the tagging API doesn't list yet is asked for itself.
-                let tags = match tags {
-                    Some(tags) => Some(tags.clone()),
-                    None => tags_of(context, &url).await?,
-                };
-                let Some(tags) = tags else { return Ok(None) };
-                let Some(address) = tags::address(context, FACTS.name, &tags) else { return Ok(None) };
-                live(context, name, &url, address, &tags).await
+                let asked = async { Ok(tags_of(context, &url).await?) };
+                match tagged::owner(context, FACTS.name, tags, asked).await? {
+                    Some((address, tags)) => live(context, name, &url, address, &tags).await,
+                    None => Ok(None),
+                }
             };
             One { address, id: name.to_owned(), read }
         });
@@ -282,7 +264,7 @@ impl Kind for Queue {
         settle(context, spec, WRITTEN).await
     }
 
-    async fn update(&self, context: &Context, _live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, changed, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
         settle(context, spec, &changed).await
     }

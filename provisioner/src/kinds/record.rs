@@ -16,8 +16,9 @@ use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, Tags};
 use super::values::text;
 use super::{private_zone, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{
+    Arn, Billing, Comparing, Context, Delta, Departure, Facts, Field, Found, Kind, Outcome, Step, Wanted,
+};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -84,6 +85,8 @@ const FACTS: Facts = Facts {
     expected: [Duration::from_secs(40); 3],
     identified_by: &["zone", "name", "type"],
     arns: ARNS,
+    // The first ten thousand of a zone are part of its price.
+    billing: Billing::Free,
     ..Facts::of("record", "a record set in a hosted zone", FIELDS, OUTPUTS, ACTIONS)
 };
 /// How long all name servers take to learn of a change, with a margin: a minute is usual.
@@ -97,10 +100,7 @@ pub struct Record;
 impl Kind for Record {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.name = plain(&spec.name).into();
@@ -115,30 +115,9 @@ impl Kind for Record {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        // The first ten thousand of a zone are part of its price.
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.zone != spec.zone || live.name != spec.name || live.kind != spec.kind
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match (action, live) {
-            (Action::Update, Some(live)) => vec![format!("resolvers may give the old answer for {} s", live.ttl)],
-            _ => Vec::new(),
-        }
-    }
-
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        self.find_among(context, wanted, &[]).await
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let live = step.live.filter(|_| step.action == Action::Update);
+        live.map(|live| format!("resolvers may give the old answer for {} s", live.ttl)).into_iter().collect()
     }
 
     async fn find_among(
@@ -191,7 +170,7 @@ impl Kind for Record {
         put(context, address, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         put(context, &live.address, spec).await
     }
 
@@ -216,7 +195,7 @@ impl Kind for Record {
         let address: Address = address.parse().map_err(|error: String| anyhow!(error))?;
         let parts = outcome.id.split_once('/').and_then(|(zone, rest)| {
             let (name, kind) = rest.rsplit_once('/')?;
-            Some((zone, name, RecordType::named(kind)?))
+            Some((zone, name, kind.parse().ok()?))
         });
         let (zone, name, kind) = parts.ok_or_else(|| anyhow!("`{}` is no id of a record", outcome.id))?;
         let owner = owner_set(context, &address, name, kind)?;
@@ -249,7 +228,7 @@ fn id(spec: &Spec) -> String {
 async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
     let value = |value: &String| ResourceRecord::builder().value(value).build();
     let values = spec.values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let set = ResourceRecordSet::builder().name(spec.name.as_str()).r#type(spec.kind.into());
+    let set = ResourceRecordSet::builder().name(spec.name.as_str()).r#type((&spec.kind).into());
     let set = set.ttl(i64::from(spec.ttl)).set_resource_records(Some(values)).build()?;
     // Both or none, so that nothing of the stack's is left that says not whose it is.
     let sets = [set, owner_set(context, address, &spec.name, spec.kind)?];

@@ -1,7 +1,6 @@
 //! The record sets of a hosted zone: what zones and records both read and change, and whose each set is.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -13,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tags::{self, ADDRESS, STACK, Tags};
+use super::values::words;
 use super::wait;
 use crate::kind::Context;
 use crate::resource::Address;
@@ -37,34 +37,7 @@ pub enum RecordType {
     /// Texts in quotes.
     Txt,
 }
-
-impl RecordType {
-    const ALL: [Self; 7] = [Self::A, Self::Aaaa, Self::Caa, Self::Cname, Self::Mx, Self::Srv, Self::Txt];
-
-    pub(super) fn named(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| RrType::from(*kind).as_str() == text)
-    }
-}
-
-impl From<RecordType> for RrType {
-    fn from(kind: RecordType) -> Self {
-        match kind {
-            RecordType::A => Self::A,
-            RecordType::Aaaa => Self::Aaaa,
-            RecordType::Caa => Self::Caa,
-            RecordType::Cname => Self::Cname,
-            RecordType::Mx => Self::Mx,
-            RecordType::Srv => Self::Srv,
-            RecordType::Txt => Self::Txt,
-        }
-    }
-}
-
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(RrType::from(*self).as_str())
-    }
-}
+words!(RecordType => RrType);
 
 /// What of a record's spec says which set it is.
 #[derive(Debug, Deserialize)]
@@ -110,12 +83,12 @@ async fn listed(context: &Context, zone: &str) -> Result<Vec<ResourceRecordSet>>
 
 /// The name and the type of a record set; none for a type that no spec has.
 pub(super) fn place(set: &ResourceRecordSet) -> Option<(String, RecordType)> {
-    Some((plain(set.name()), RecordType::named(set.r#type().as_str())?))
+    Some((plain(set.name()), set.r#type().as_str().parse().ok()?))
 }
 
 /// The set of that name and type.
 pub(super) fn named<'a>(sets: &'a [ResourceRecordSet], name: &str, kind: RecordType) -> Option<&'a ResourceRecordSet> {
-    sets.iter().find(|set| plain(set.name()) == name && *set.r#type() == kind.into())
+    sets.iter().find(|set| plain(set.name()) == name && *set.r#type() == RrType::from(&kind))
 }
 
 /// What the names of records begin with that say whose others are.
@@ -142,7 +115,7 @@ fn owner(context: &Context, set: &ResourceRecordSet) -> Option<((String, RecordT
         Some(kind) => (format!("*.{rest}"), kind),
         None => (rest.to_owned(), kind),
     };
-    let place = (name, RecordType::named(&kind.to_uppercase())?);
+    let place = (name, kind.to_uppercase().parse().ok()?);
     let [value] = set.resource_records() else { return None };
     let mut words = value.value().trim_matches('"').split(' ').filter_map(|word| word.split_once('='));
     let tags: Tags = words.by_ref().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

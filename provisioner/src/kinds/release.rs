@@ -19,8 +19,7 @@ use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{BucketName, text};
 use super::{tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 text!(
@@ -112,6 +111,7 @@ const FACTS: Facts = Facts {
     tag_types: &["s3"],
     review: &["architecture", "sha256"],
     arns: ARNS,
+    billing: Billing::ByUse("the bytes stored and requests"),
     ..Facts::of("release", "a program of Lakewright's in the artifacts bucket", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -128,14 +128,7 @@ pub struct Release;
 impl Kind for Release {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the bytes stored and requests")
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     /// Whoever has no file keeps what is published.
     fn relocated(&self, live: &Spec, spec: &Spec, _moves: bool) -> Option<Spec> {
@@ -173,7 +166,7 @@ impl Kind for Release {
         publish(context, address, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let outcome = publish(context, &live.address, spec).await?;
         let listed = listed(context, &spec.bucket).await?;
         let build = Build::of(spec);

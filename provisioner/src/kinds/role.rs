@@ -17,8 +17,7 @@ use serde_json::Value;
 use super::spec::{compared, in_place, replaces};
 use super::values::{none_of, text};
 use super::{policy, statement, tag_lists, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Step, Wanted};
 use crate::names;
 use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
@@ -135,6 +134,8 @@ const FACTS: Facts = Facts {
     own_policies: Some("policies"),
     arns: ARNS,
     rights: super::rights::identity::ROLES_OF_THE_STACK,
+    billing: Billing::Free,
+    follows: &[(&[Action::Delete], "whatever still acts as it is refused")],
     ..Facts::of("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -146,10 +147,7 @@ pub struct Role;
 impl Kind for Role {
     type Spec = Spec;
     type Observed = Observed;
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.trust = policy::arranged("trust", spec.trust.take())?;
@@ -157,14 +155,6 @@ impl Kind for Role {
             *document = policy::of_identity(&format!("policies.{name}"), document.take())?;
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
     }
 
     fn relocated(&self, live: &Spec, spec: &Spec, moves: bool) -> Option<Spec> {
@@ -185,18 +175,16 @@ impl Kind for Role {
         observed.is_left
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let goes = |live: &Spec, spec: &Spec| live.policies.keys().any(|name| !spec.policies.contains_key(name));
-        match (action, live, spec) {
-            (Action::Update, Some(live), Some(spec)) if changed.contains(&"policies") && goes(live, spec) => {
-                vec!["what only the removed policies allow is refused from now on".to_owned()]
-            }
-            (Action::Delete, ..) => vec!["whatever still acts as it is refused".to_owned()],
-            (Action::Replace, Some(live), Some(spec)) if self.coexists(live, spec) && self.outlives(live, spec) => {
-                vec![moving::consequence(live, spec)]
-            }
-            _ => Vec::new(),
+        let Some((live, spec)) = step.live.zip(step.spec) else { return Vec::new() };
+        if step.updates("policies") && goes(live, spec) {
+            return vec!["what only the removed policies allow is refused from now on".to_owned()];
         }
+        if step.action == Action::Replace && self.coexists(live, spec) && self.outlives(live, spec) {
+            return vec![moving::consequence(live, spec)];
+        }
+        Vec::new()
     }
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
@@ -236,25 +224,16 @@ impl Kind for Role {
             .set_permissions_boundary(spec.permissions_boundary.clone().map(Into::into))
             .max_session_duration(i32::try_from(spec.max_session_seconds)?)
             .set_tags(Some(tag_lists::owned(context, address)));
-        match wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let present = ask(context.aws.iam().get_role().role_name(spec.name.as_str()).send()).await?;
-                let tags = tag_lists::read(present.role.needed("iam", "GetRole.Role")?.tags());
-                tags::own_or_taken(context, address, error, &format!("the role {}", spec.name), &tags)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let answer = wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await;
+        let tags = async {
+            let present = ask(context.aws.iam().get_role().role_name(spec.name.as_str()).send()).await?;
+            Ok(tag_lists::read(present.role.needed("iam", "GetRole.Role")?.tags()))
+        };
+        tags::made(context, address, &format!("the role {}", spec.name), answer, tags).await?;
         settle(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec, Observed>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec, Observed>) -> Result<Outcome> {
         settle(context, spec).await
     }
 

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, Needed as _, ask};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{
-    self, Filter, ResourceType, RouteOrigin, RouteTableAssociation, RouteTableAssociationStateCode,
+    self, ResourceType, RouteOrigin, RouteTableAssociation, RouteTableAssociationStateCode,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::{cidr, compared, in_place, reference, replaces};
 use super::values::{SubnetId, VpcId};
-use super::{among, ec2, tag_lists, tags, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Clash, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{among, ec2, tagging, tags, wait};
+use crate::charge::Others;
+use crate::kind::{Billing, Clash, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 /// Where the packets of some subnets go. Its routes and subnets are exactly those named here; the VPC's own local route
@@ -60,10 +61,12 @@ const ACTIONS: &[&str] = &[
     "ec2:CreateRoute",
     "ec2:ReplaceRoute",
     "ec2:DeleteRoute",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
-const FACTS: Facts = Facts::of("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, ACTIONS);
+const FACTS: Facts = Facts {
+    billing: Billing::Free,
+    tagging: Some(&tagging::Ec2),
+    ..Facts::of("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -76,10 +79,7 @@ const VISIBLE: Duration = Duration::from_mins(2);
 impl Kind for RouteTable {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         for route in &mut spec.routes {
@@ -87,10 +87,6 @@ impl Kind for RouteTable {
         }
         let same = |one: &Route, other: &Route| one.destination == other.destination;
         Ok(Clash::within("routes", &spec.routes, same, "lead to one destination, and a table has one route to each")?)
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
     }
 
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
@@ -112,8 +108,7 @@ impl Kind for RouteTable {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let tables = list(context, vec![ec2::of_stack(context)]).await?;
-        tables.iter().filter_map(|table| live(context, table).transpose()).collect()
+        ec2::found(context, live).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -121,15 +116,15 @@ impl Kind for RouteTable {
         let call = call.client_token(tags::client_token(context, address, spec));
         let call = call.tag_specifications(ec2::specification(context, address, ResourceType::RouteTable));
         let made = wait::visible(context, || ask(call.clone().send())).await?;
-        arrange(context, id(&made.route_table.needed("ec2", "CreateRouteTable.RouteTable")?)?, spec).await
+        arrange(context, made.route_table.needed("ec2", "CreateRouteTable.RouteTable")?.id()?, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         arrange(context, &live.id, spec).await
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
-        let Some(table) = one(context, &live.id).await? else { return Ok(()) };
+        let Some(table) = types::RouteTable::described(context, &live.id).await? else { return Ok(()) };
         for (_, association) in associations(&table) {
             disassociate(context, association).await?;
         }
@@ -139,32 +134,9 @@ impl Kind for RouteTable {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut table) = one(context, id).await? else { return Ok(None) };
-        table.tags = ec2::claim(context, address, id, table.tags())?;
-        live(context, &table)
+        let Some(table) = types::RouteTable::described(context, id).await? else { return Ok(None) };
+        live(context, &ec2::claimed(context, address, id, table)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::RouteTable>> {
-    let call = context.aws.ec2().describe_route_tables().set_filters(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn one(context: &Context, id: &str) -> Result<Option<types::RouteTable>> {
-    let found = wait::found(ask(context.aws.ec2().describe_route_tables().route_table_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.route_tables?.into_iter().next()))
-}
-
-fn id(table: &types::RouteTable) -> Result<&str, Error> {
-    table.route_table_id().needed("ec2", "RouteTable.RouteTableId")
 }
 
 fn association_id(association: &RouteTableAssociation) -> Result<&str, Error> {
@@ -201,7 +173,9 @@ macro_rules! of_route {
 /// Makes the table's routes and subnets exactly those of the spec.
 async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
     let ec2 = context.aws.ec2();
-    let table = wait::until(context, VISIBLE, &format!("{id} is not listed"), || one(context, id)).await?;
+    let table =
+        wait::until(context, VISIBLE, &format!("{id} is not listed"), || types::RouteTable::described(context, id))
+            .await?;
     let routes = read_routes(&table)?;
     for extra in routes.iter().filter(|live| !spec.routes.iter().any(|route| route.destination == live.destination)) {
         let call = of_destination!(ec2.delete_route().route_table_id(id), &extra.destination);
@@ -227,7 +201,7 @@ async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
 
 /// Gives a subnet this table, in place of the one that it has.
 async fn associate(context: &Context, id: &str, subnet: &str) -> Result<()> {
-    let holders = list(context, vec![ec2::filter("association.subnet-id", subnet)]).await?;
+    let holders = types::RouteTable::list(context, vec![ec2::filter("association.subnet-id", subnet)]).await?;
     let held = holders.iter().flat_map(associations).find(|(holder, _)| *holder == subnet);
     if let Some((_, held)) = held {
         let call = context.aws.ec2().replace_route_table_association().association_id(association_id(held)?);
@@ -317,9 +291,8 @@ fn read_routes(table: &types::RouteTable) -> Result<Vec<Route>, Error> {
 }
 
 fn live(context: &Context, table: &types::RouteTable) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(table.tags());
-    let Some(address) = tags::address(context, "route_table", &tags) else { return Ok(None) };
-    let id = id(table)?;
+    let Some((address, tags)) = ec2::owner(context, "route_table", table) else { return Ok(None) };
+    let id = table.id()?;
     let spec = Spec {
         vpc: table.vpc_id().needed("ec2", "RouteTable.VpcId")?.into(),
         routes: read_routes(table)?,

@@ -14,8 +14,7 @@ use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::workgroup::WorkgroupName;
 use super::{tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -61,6 +60,7 @@ const FACTS: Facts = Facts {
     tag_types: &["athena:workgroup"],
     review: &["sql"],
     arns: ARNS,
+    billing: Billing::Free,
     ..Facts::of("saved_query", "a statement that is saved in an Athena workgroup", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -77,10 +77,7 @@ pub struct SavedQuery;
 impl Kind for SavedQuery {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.sql = spec.sql.trim().to_owned();
@@ -94,23 +91,15 @@ impl Kind for SavedQuery {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let live = step.live.filter(|_| step.action == Action::Replace);
+        let told = |live: &Spec| format!("the query gets another id in {}; links to it end", live.workgroup);
+        live.map(told).into_iter().collect()
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match (action, live) {
-            (Action::Replace, Some(live)) => {
-                vec![format!("the query gets another id in {}; links to it end", live.workgroup)]
-            }
-            _ => Vec::new(),
-        }
+    /// Athena takes several of one name, and one is known by what its description says: the old one goes first.
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
+        false
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -146,7 +135,7 @@ impl Kind for SavedQuery {
         Ok(outcome(answer.named_query_id().needed("athena", "CreateNamedQuery.NamedQueryId")?, &spec.name))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         write(context, &live.id, &live.address, spec).await?;
         Ok(outcome(&live.id, &spec.name))
     }

@@ -19,8 +19,7 @@ use super::spec::{in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{RoleArn, text};
 use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -104,6 +103,7 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     passes_roles_to: &["events.amazonaws.com"],
     rights: super::rights::messages::SCHEDULES,
+    billing: Billing::Free,
     ..Facts::of("schedule_rule", "an EventBridge rule that calls by the clock", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -144,10 +144,7 @@ fn is_schedule(text: &str) -> bool {
 impl Kind for ScheduleRule {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if !spec.schedule.contains("${") && !is_schedule(&spec.schedule) {
@@ -166,15 +163,6 @@ impl Kind for ScheduleRule {
             }
         }
         Ok(())
-    }
-
-    /// Rules on the default bus are free; what they call is billed there.
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
     }
 
     fn grants(&self, spec: &Spec) -> Vec<Grant> {
@@ -229,13 +217,7 @@ impl Kind for ScheduleRule {
         settle(context, spec, call).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         settle(context, spec, put_rule(context, spec)).await
     }
 

@@ -14,8 +14,7 @@ use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{ClusterArn, text};
 use super::{msk, secret, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -47,6 +46,8 @@ const FACTS: Facts = Facts {
     identified_by: &["cluster"],
     review: &["secrets"],
     arns: ARNS,
+    billing: Billing::Free,
+    follows: &[(&[Action::Delete], "users of its secrets can't log in any more")],
     ..Facts::of("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -61,29 +62,19 @@ pub struct ScramAssociation;
 impl Kind for ScramAssociation {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let leaves = |live: &Spec, spec: &Spec| live.secrets.iter().any(|secret| !spec.secrets.contains(secret));
-        match (action, live, spec) {
-            (Action::Delete, ..) => vec!["users of its secrets can't log in any more".to_owned()],
-            (Action::Update, Some(live), Some(spec)) if changed.contains(&"secrets") && leaves(live, spec) => {
-                vec!["users of the secrets that it leaves can't log in any more".to_owned()]
-            }
-            _ => Vec::new(),
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let leaves = |(live, spec): (&Spec, &Spec)| live.secrets.iter().any(|secret| !spec.secrets.contains(secret));
+        if step.updates("secrets") && step.live.zip(step.spec).is_some_and(leaves) {
+            return vec!["users of the secrets that it leaves can't log in any more".to_owned()];
         }
+        Vec::new()
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -119,7 +110,7 @@ impl Kind for ScramAssociation {
         associate(context, spec, &[]).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         associate(context, spec, &live.spec.secrets).await
     }
 

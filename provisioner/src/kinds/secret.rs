@@ -16,9 +16,8 @@ use self::age::{PASSWORD, is_due, overdue};
 use self::value::{SecretValue, rename, renew};
 use super::spec::{in_place, replaces};
 use super::values::{KeyId, text};
-use super::{tag_lists, tags, wait};
-use crate::charge::{Charge, Cost};
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{tag_lists, tagging, tags, wait};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Tagging as _, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -76,8 +75,6 @@ const ACTIONS: &[&str] = &[
     "secretsmanager:ListSecrets",
     "secretsmanager:PutSecretValue",
     "secretsmanager:RestoreSecret",
-    "secretsmanager:TagResource",
-    "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
 ];
 const ARNS: &[Arn] = &[
@@ -90,6 +87,8 @@ const FACTS: Facts = Facts {
     rotates: true,
     arns: ARNS,
     rights: super::rights::keys::SECRETS_OF_THE_STACK,
+    billing: Billing::Monthly("secretsmanager.secret.month", 1.0, "requests"),
+    tagging: Some(&tagging::SecretsManager),
     ..Facts::of("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -114,36 +113,24 @@ pub struct Secret;
 impl Kind for Secret {
     type Spec = Spec;
     type Observed = ();
+    const FACTS: &'static Facts = &FACTS;
 
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed { charges: vec![Charge::new("secretsmanager.secret.month", 1.0)], by_use: "requests" }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, _spec: Option<&Spec>) -> Vec<String> {
-        match (action, live) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live) {
             (Action::Delete, Some(Spec { recovery_days, .. })) => {
                 vec![format!("its user can't log in any more; it can be restored for {recovery_days} days")]
             }
             (Action::Replace, Some(Spec { recovery_days, .. })) => {
                 vec![format!("the new one has another password; the old can be restored for {recovery_days} days")]
             }
-            (Action::Update, _) => {
+            _ => {
                 let said = [
                     ("username", "clients that know the old user name can't log in any more"),
                     (PASSWORD, "soon nobody logs in with the password before; the stack's agents follow by themselves"),
                 ];
-                let said = said.into_iter().filter(|(name, _)| changed.contains(name));
+                let said = said.into_iter().filter(|(name, _)| step.updates(name));
                 said.map(|(_, sentence)| sentence.to_owned()).collect()
             }
-            _ => Vec::new(),
         }
     }
 
@@ -180,7 +167,7 @@ impl Kind for Secret {
         }
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let changes = |name: &str| changed.iter().any(|one| one == name);
         if changed.iter().any(|name| name != PASSWORD) {
             settle(context, &live.id, spec, (changes("username"), changes(ROTATION))).await?;
@@ -223,16 +210,6 @@ impl Kind for Secret {
              agents that run read it when theirs is no longer taken"
         ))
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.secrets_manager().untag_resource().secret_id(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
-    }
 }
 
 /// Gives a secret a new password if it is too old still. Lists may be minutes behind: what they call old may have been
@@ -258,12 +235,6 @@ fn said(spec: &Spec, rotation: bool) -> Vec<(&'static str, String)> {
 
 fn borrowed<'a>(tags: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     tags.iter().map(|(key, value)| (*key, value.as_str())).collect()
-}
-
-async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
-    let call = context.aws.secrets_manager().tag_resource().secret_id(id);
-    ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
-    Ok(())
 }
 
 /// The secrets that carry the stack's tag, those waiting for their deletion too. Several kinds ask for them.
@@ -364,7 +335,7 @@ async fn settle(context: &Context, id: &str, spec: &Spec, (username, rotation): 
     if username {
         rename(context, id, &spec.username).await?;
     }
-    tag(context, id, &borrowed(&said(spec, rotation))).await
+    tagging::SecretsManager.write(context, &tags::outcome(id, &[]), &borrowed(&said(spec, rotation))).await
 }
 
 #[cfg(test)]

@@ -5,20 +5,22 @@ mod rules;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all, ask_once};
+use lakewright_aws::{ErrorKind, Needed as _, ask, ask_once};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, Filter, IpPermission, ResourceType};
+use lakewright_ec2::sdk::types::{self, IpPermission, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::rules::rules;
 pub use self::rules::{Protocol, Rule, Words};
+use super::ec2::Thing as _;
 use super::spec::{compared, in_place, replaces};
 use super::values::{VpcId, text};
-use super::{ec2, holders, tag_lists, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Clash, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Quota, Wanted};
-use crate::resource::{Action, Address};
+use super::{ec2, holders, tagging, tags, wait};
+use crate::kind::{
+    Billing, Clash, Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Outcome, Quota, Step, Wanted,
+};
+use crate::resource::Address;
 
 text!(
     /// A security group's name.
@@ -69,13 +71,13 @@ const ACTIONS: &[&str] = &[
     "ec2:RevokeSecurityGroupEgress",
     "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
     "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     identified_by: &["vpc", "name"],
     quota: Some(Quota::SecurityGroups),
     review: &["ingress", "egress"],
+    billing: Billing::Free,
+    tagging: Some(&tagging::Ec2),
     ..Facts::of(
         "security_group",
         "who may talk to a network interface, and whom it may talk to",
@@ -93,10 +95,7 @@ pub struct SecurityGroup;
 impl Kind for SecurityGroup {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.name.starts_with("sg-") {
@@ -108,18 +107,10 @@ impl Kind for SecurityGroup {
         Ok(Clash::within("egress", &spec.egress, Rule::same_traffic, why)?)
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.vpc != spec.vpc || live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let (Action::Update, Some(live), Some(spec)) = (action, live, spec) else { return Vec::new() };
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let Some((live, spec)) = step.live.zip(step.spec) else { return Vec::new() };
         let goes = |way: &str, old: &[Rule], new: &[Rule]| {
-            changed.contains(&way) && old.iter().any(|rule| !new.iter().any(|other| other.same_traffic(rule)))
+            step.updates(way) && old.iter().any(|rule| !new.iter().any(|other| other.same_traffic(rule)))
         };
         if goes("ingress", &live.ingress, &spec.ingress) || goes("egress", &live.egress, &spec.egress) {
             return vec!["connections that only the removed rules allow end".to_owned()];
@@ -132,15 +123,10 @@ impl Kind for SecurityGroup {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let groups = list(context, vec![ec2::of_stack(context)]).await?;
-        groups.iter().filter_map(|group| read(context, group).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let living = || async {
-            let groups = list(context, ec2::of_address(context, address)).await?;
-            groups.iter().map(|group| Ok(id(group)?.to_owned())).collect()
-        };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::SecurityGroup);
             let call = context.aws.ec2().create_security_group().vpc_id(spec.vpc.as_str()).tag_specifications(tags);
@@ -148,17 +134,17 @@ impl Kind for SecurityGroup {
             let made = ask_once(call.send()).await?;
             made.group_id.needed("ec2", "CreateSecurityGroup.GroupId")
         };
-        let id = ec2::make_once(context, address, true, living, create).await?;
+        let id = ec2::make_once::<types::SecurityGroup, _>(context, address, true, create).await?;
         arrange(context, &id, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         arrange(context, &live.id, spec).await
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // Two groups whose rules name each other would hold each other alive.
-        let Some(group) = describe(context, &live.id).await? else { return Ok(()) };
+        let Some(group) = types::SecurityGroup::described(context, &live.id).await? else { return Ok(()) };
         for way in [Way::Ingress, Way::Egress] {
             let rules = rules(way.permissions(&group), &live.id)?;
             let naming: Vec<Rule> = rules.into_iter().filter(|rule| rule.group.is_some()).collect();
@@ -170,17 +156,8 @@ impl Kind for SecurityGroup {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut group) = describe(context, id).await? else { return Ok(None) };
-        group.tags = ec2::claim(context, address, id, group.tags())?;
-        read(context, &group)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
+        let Some(group) = types::SecurityGroup::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, group)?)
     }
 }
 
@@ -208,23 +185,12 @@ enum Change {
     Revoke,
 }
 
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::SecurityGroup>> {
-    let call = context.aws.ec2().describe_security_groups().set_filters(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn describe(context: &Context, id: &str) -> Result<Option<types::SecurityGroup>> {
-    let found = wait::found(ask(context.aws.ec2().describe_security_groups().group_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.security_groups?.into_iter().next()))
-}
-
-fn id(group: &types::SecurityGroup) -> Result<&str, Error> {
-    group.group_id().needed("ec2", "SecurityGroup.GroupId")
-}
-
 /// Makes the group's rules exactly those of the spec; what is to be open opens before anything closes.
 async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
-    let group = wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || describe(context, id)).await?;
+    let group = wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || {
+        types::SecurityGroup::described(context, id)
+    })
+    .await?;
     for (way, desired) in [(Way::Ingress, &spec.ingress), (Way::Egress, &spec.egress)] {
         let live = rules(way.permissions(&group), id)?;
         let within = |rules: &[Rule], rule: &Rule| rules.iter().any(|other| other.same_traffic(rule));
@@ -277,9 +243,8 @@ async fn call_with(context: &Context, id: &str, (way, change): (Way, Change), ru
 }
 
 fn read(context: &Context, group: &types::SecurityGroup) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(group.tags());
-    let Some(address) = tags::address(context, "security_group", &tags) else { return Ok(None) };
-    let id = id(group)?;
+    let Some((address, tags)) = ec2::owner(context, "security_group", group) else { return Ok(None) };
+    let id = group.id()?;
     let name = group.group_name().needed("ec2", "SecurityGroup.GroupName")?;
     let spec = Spec {
         vpc: group.vpc_id().needed("ec2", "SecurityGroup.VpcId")?.into(),

@@ -16,9 +16,9 @@ use super::each::{One, each};
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, replaces};
 use super::values::{SecurityGroupId, SubnetId};
-use super::{tag_lists, tags};
-use crate::charge::{Charge, Cost};
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{tag_lists, tagging, tags};
+use crate::charge::HOURS;
+use crate::kind::{Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -46,8 +46,6 @@ const ACTIONS: &[&str] = &[
     "kafka:DescribeClusterV2",
     "kafka:ListClustersV2",
     "kafka:GetBootstrapBrokers",
-    "kafka:TagResource",
-    "kafka:UntagResource",
     // MSK makes interface endpoints and its own role in the caller's name.
     "ec2:CreateTags",
     "ec2:CreateVpcEndpoint",
@@ -72,6 +70,17 @@ const FACTS: Facts = Facts {
     identified_by: &["name"],
     arns: ARNS,
     linked_roles: &["kafka.amazonaws.com"],
+    billing: Billing::Monthly(
+        "msk.serverless.cluster.hour",
+        HOURS,
+        "each partition's hours, the bytes written and read, and the bytes stored",
+    ),
+    follows: &[
+        (&[Action::Create], "its topics appear when the agents that use them start"),
+        (&[Action::Replace], "topics are made anew by the agents, without what the old ones held"),
+        (&[Action::Delete], "its producers and consumers stop"),
+    ],
+    tagging: Some(&tagging::Kafka),
     ..Facts::of("serverless_cluster", "an MSK Serverless cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -83,10 +92,7 @@ pub struct ServerlessCluster;
 impl Kind for ServerlessCluster {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         if spec.subnets.len() < 2 {
@@ -96,33 +102,6 @@ impl Kind for ServerlessCluster {
             bail!("a serverless cluster takes five security groups at most");
         }
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Billed {
-            charges: vec![Charge::hours("msk.serverless.cluster.hour", 1.0)],
-            by_use: "each partition's hours, the bytes written and read, and the bytes stored",
-        }
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        let sentences: &[&str] = match action {
-            Action::Create => &["its topics appear when the agents that use them start"],
-            Action::Replace => &["topics are made anew by the agents, without what the old ones held"],
-            Action::Update => &[],
-            Action::Delete => &["its producers and consumers stop"],
-        };
-        sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -149,13 +128,7 @@ impl Kind for ServerlessCluster {
         msk::outcome(context, &cluster).await
     }
 
-    async fn update(
-        &self,
-        _context: &Context,
-        live: &Found<Spec>,
-        _spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, _context: &Context, Delta { live, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         bail!("nothing of the serverless cluster {} can be changed: this is a bug in lakewright", live.id)
     }
 
@@ -170,14 +143,6 @@ impl Kind for ServerlessCluster {
         }
         let cluster = msk::claim(context, address, id, cluster)?;
         found(context, address, &cluster).await.map(Some)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        msk::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        msk::untag(context, &outcome.id, keys).await
     }
 }
 

@@ -17,8 +17,7 @@ use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, LogGroupName, text};
 use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
 
@@ -105,6 +104,11 @@ const FACTS: Facts = Facts {
     review: &["run_as"],
     arns: ARNS,
     rights: super::rights::code::SESSIONS,
+    billing: Billing::Free,
+    follows: &[
+        (&[Action::Update], "sessions that are open go on as they began"),
+        (ENDS, "sessions that name it can't be started any more; those that are open go on"),
+    ],
     ..Facts::of("session_document", "how Session Manager's shells run", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -121,34 +125,7 @@ pub struct SessionDocument;
 impl Kind for SessionDocument {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update => vec!["sessions that are open go on as they began".to_owned()],
-            Action::Delete | Action::Replace => {
-                vec!["sessions that name it can't be started any more; those that are open go on".to_owned()]
-            }
-            Action::Create => Vec::new(),
-        }
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "ssm").await?.into_iter().collect();
@@ -158,14 +135,10 @@ impl Kind for SessionDocument {
             let tags = tagged.get(one);
             let address = each::address(context, FACTS.name, tags, wanted, |spec| arn(context, &spec.name) == *one);
             let read = async move {
-                // What the tagging API doesn't list yet is asked for itself.
-                let tags = match tags {
-                    Some(tags) => Some(tags.clone()),
-                    None => tags_of(context, name_of(one)).await?,
-                };
-                let Some(tags) = tags else { return Ok(None) };
-                let Some(address) = tags::address(context, FACTS.name, &tags) else { return Ok(None) };
-                read(context, one, address, &tags).await
+                match tagged::owner(context, FACTS.name, tags, tags_of(context, name_of(one))).await? {
+                    Some((address, tags)) => read(context, one, address, &tags).await,
+                    None => Ok(None),
+                }
             };
             One { address, id: one.clone(), read }
         });
@@ -175,25 +148,16 @@ impl Kind for SessionDocument {
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.ssm().create_document().name(spec.name.as_str()).content(content::written(spec));
         let call = call.document_type(DocumentType::Session).document_format(DocumentFormat::Json);
-        match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
-            Ok(_) => {}
-            Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &spec.name).await?.unwrap_or_default();
-                tags::own_or_taken(context, address, error, &format!("the document {}", spec.name), &tags)?;
-                write(context, spec).await?;
-            }
-            Err(error) => return Err(error.into()),
+        let answer = ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await;
+        let tags = async { Ok(tags_of(context, &spec.name).await?.unwrap_or_default()) };
+        let what = format!("the document {}", spec.name);
+        if tags::made(context, address, &what, answer, tags).await?.is_none() {
+            write(context, spec).await?;
         }
         active(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         write(context, spec).await?;
         active(context, spec).await
     }

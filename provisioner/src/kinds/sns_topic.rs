@@ -13,10 +13,10 @@ use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, MailAddress, text};
-use super::{policy, statement, tag_lists, tagged, wait};
-use crate::charge::Cost;
+use super::{policy, statement, tag_lists, tagged, tagging, wait};
 use crate::kind::{
-    Arn, Comparing, Context, Facts, Field, Found, Grant, HIDDEN, Kind, Outcome, Wanted, canonical, fits,
+    Arn, Billing, Comparing, Context, Delta, Facts, Field, Found, Grant, HIDDEN, Kind, Outcome, Step, Wanted,
+    canonical, fits,
 };
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
@@ -86,8 +86,6 @@ const ACTIONS: &[&str] = &[
     "sns:Unsubscribe",
     "sns:ListSubscriptionsByTopic",
     "sns:ListTagsForResource",
-    "sns:TagResource",
-    "sns:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("sns topic", "sns:{region}:{account}:{name}")];
@@ -98,6 +96,8 @@ const FACTS: Facts = Facts {
     sensitive: &["https"],
     arns: ARNS,
     rights: super::rights::messages::NOTICES,
+    billing: Billing::ByUse("messages; the first thousand mails of a month are free"),
+    tagging: Some(&tagging::Sns),
     ..Facts::of("sns_topic", "an SNS topic with its subscriptions", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -125,29 +125,18 @@ fn shown((protocol, endpoint): (&str, &str)) -> String {
 impl Kind for SnsTopic {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.policy = spec.policy.take().map(|policy| policy::of_topic("policy", policy)).transpose()?;
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("messages; the first thousand mails of a month are free")
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let anew = matches!(action, Action::Create | Action::Replace);
-        let before: BTreeSet<_> = live.filter(|_| !anew).into_iter().flat_map(Spec::subscriptions).collect();
-        let after: BTreeSet<_> = spec.into_iter().flat_map(Spec::subscriptions).collect();
-        let new = after.difference(&before).filter(|(protocol, _)| anew || changed.contains(protocol));
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let anew = matches!(step.action, Action::Create | Action::Replace);
+        let before: BTreeSet<_> = step.live.filter(|_| !anew).into_iter().flat_map(Spec::subscriptions).collect();
+        let after: BTreeSet<_> = step.spec.into_iter().flat_map(Spec::subscriptions).collect();
+        let new = after.difference(&before).filter(|(protocol, _)| anew || step.changed.contains(protocol));
         let new: Vec<String> = new.map(|one| shown(*one)).collect();
         if new.is_empty() {
             return Vec::new();
@@ -172,13 +161,8 @@ impl Kind for SnsTopic {
             let tags = tagged.get(one);
             let address = each::address(context, FACTS.name, tags, wanted, |spec| arn(context, &spec.name) == *one);
             let read = async move {
-                // What the tagging API doesn't list yet is asked for itself.
-                let tags = match tags {
-                    Some(tags) => Some(tags.clone()),
-                    None => tags_of(context, one).await?,
-                };
-                let Some(tags) = tags else { return Ok(None) };
-                let Some(address) = tags::address(context, FACTS.name, &tags) else { return Ok(None) };
+                let owner = tagged::owner(context, FACTS.name, tags, tags_of(context, one)).await?;
+                let Some((address, tags)) = owner else { return Ok(None) };
                 let wanted = wanted.iter().find(|wanted| *wanted.address == address).map(|wanted| wanted.spec);
                 read(context, one, address, &tags, wanted).await
             };
@@ -203,7 +187,7 @@ impl Kind for SnsTopic {
         settle(context, spec, &["display_name", "key", "policy", "email", "https"]).await
     }
 
-    async fn update(&self, context: &Context, _live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, changed, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
         settle(context, spec, &changed).await
     }
@@ -217,19 +201,6 @@ impl Kind for SnsTopic {
         let arn = if id.starts_with("arn:") { id.to_owned() } else { arn(context, id) };
         let Some(tags) = tags_of(context, &arn).await? else { return Ok(None) };
         read(context, &arn, address.clone(), &tags::claimed(context, address, id, tags)?, None).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.sns().tag_resource().resource_arn(&outcome.id);
-        let call = call.set_tags(Some(tag_lists::written(tags)));
-        wait::visible(context, || ask(call.clone().send())).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.sns().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 
@@ -366,7 +337,10 @@ mod tests {
             https: Vec::new(),
         };
         let (before, after) = (of(&["a@b.c"]), of(&["a@b.c", "d@e.f"]));
-        let told = |live, spec| Kind::consequences(&SnsTopic, Action::Update, &["email"], Some(live), Some(spec));
+        let told = |live, spec| {
+            let step = Step { action: Action::Update, changed: &["email"], live: Some(live), spec: Some(spec) };
+            Kind::consequences(&SnsTopic, &step)
+        };
         assert_eq!(told(&before, &after), ["AWS asks d@e.f to confirm; nothing arrives there before that"]);
         assert!(told(&after, &before).is_empty());
     }

@@ -17,8 +17,8 @@ use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::ClusterArn;
 use super::{among, msk, tag_lists, tagged, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::charge::Others;
+use crate::kind::{Arn, Billing, Context, Delta, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -72,6 +72,11 @@ const FACTS: Facts = Facts {
     arns: ARNS,
     linked_roles: &["kafka.application-autoscaling.amazonaws.com"],
     rights: super::rights::streams::GROWTH,
+    billing: Billing::ByUse("the storage that it adds, at the cluster's price"),
+    follows: &[
+        (&[Action::Create], "what MSK adds stays: storage never shrinks"),
+        (&[Action::Delete], "the storage stays as large as it has become, and grows no more by itself"),
+    ],
     ..Facts::of("storage_scaling", "lets MSK grow a cluster's storage by itself", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -90,14 +95,7 @@ pub struct StorageScaling;
 impl Kind for StorageScaling {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the storage that it adds, at the cluster's price")
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
@@ -109,22 +107,6 @@ impl Kind for StorageScaling {
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.cluster != spec.cluster && reference(&spec.cluster).is_some()
-    }
-
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Delete => {
-                vec!["the storage stays as large as it has become, and grows no more by itself".to_owned()]
-            }
-            Action::Create => vec!["what MSK adds stays: storage never shrinks".to_owned()],
-            Action::Update | Action::Replace => Vec::new(),
-        }
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -166,13 +148,7 @@ impl Kind for StorageScaling {
         apply(context, spec, registration(context, spec)?.set_tags(tags)).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         // What somebody suspended goes on.
         let none = SuspendedState::builder().dynamic_scaling_in_suspended(false).dynamic_scaling_out_suspended(false);
         let none = none.scheduled_scaling_suspended(false).build();

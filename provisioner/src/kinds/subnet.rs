@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_aws::{Needed as _, ask, ask_once};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, SubnetState};
+use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, ResourceType, SubnetState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ec2::Thing as _;
 use super::spec::{cidr, in_place, reference, replaces};
 use super::values::{Ipv4Range, VpcId, Zone};
-use super::{among, ec2, holders, tag_lists, tags, vpc, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{among, ec2, holders, tagging, tags, vpc, wait};
+use crate::charge::Others;
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
 
 /// A range of a VPC in one availability zone.
@@ -41,11 +42,12 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeSubnets",
     "ec2:ModifySubnetAttribute",
     "ec2:DescribeNetworkInterfaces",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     renamed_fields: &[("public_addresses", "map_public_ip_on_launch")],
+    billing: Billing::Free,
+    follows: &[(&[Action::Replace], "hosts, endpoints and brokers in the subnet move to the new one or end")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -60,18 +62,11 @@ const AVAILABLE: Duration = Duration::from_mins(5);
 impl Kind for Subnet {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.cidr = cidr(&spec.cidr)?.into();
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
     }
 
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
@@ -96,45 +91,29 @@ impl Kind for Subnet {
         live.vpc != spec.vpc || !overlap(&live.cidr, &spec.cidr)
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Replace => vec!["hosts, endpoints and brokers in the subnet move to the new one or end".to_owned()],
-            _ => Vec::new(),
-        }
-    }
-
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let subnets = list(context, vec![ec2::of_stack(context)]).await?;
-        subnets.iter().filter_map(|subnet| read(context, subnet).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let living = || async {
-            let subnets = list(context, ec2::of_address(context, address)).await?;
-            subnets.iter().map(|subnet| Ok(id(subnet)?.to_owned())).collect()
-        };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::Subnet);
             let call = context.aws.ec2().create_subnet().vpc_id(spec.vpc.as_str()).cidr_block(spec.cidr.as_str());
             let call = call.availability_zone(spec.zone.as_str()).tag_specifications(tags);
             let made = ask_once(call.send()).await?;
-            Ok(id(&made.subnet.needed("ec2", "CreateSubnet.Subnet")?)?.to_owned())
+            Ok(made.subnet.needed("ec2", "CreateSubnet.Subnet")?.id()?.to_owned())
         };
-        let id = ec2::make_once(context, address, true, living, create).await?;
+        let id = ec2::make_once::<types::Subnet, _>(context, address, true, create).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
-            Ok(one(context, &id).await?.filter(|subnet| subnet.state() == Some(&SubnetState::Available)))
+            Ok(types::Subnet::described(context, &id)
+                .await?
+                .filter(|subnet| subnet.state() == Some(&SubnetState::Available)))
         })
         .await?;
         set_public_ip(context, &id, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         set_public_ip(context, &live.id, spec).await
     }
 
@@ -145,32 +124,9 @@ impl Kind for Subnet {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut subnet) = one(context, id).await? else { return Ok(None) };
-        subnet.tags = ec2::claim(context, address, id, subnet.tags())?;
-        read(context, &subnet)
+        let Some(subnet) = types::Subnet::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, subnet)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Subnet>> {
-    let call = context.aws.ec2().describe_subnets().set_filters(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn one(context: &Context, id: &str) -> Result<Option<types::Subnet>> {
-    let found = wait::found(ask(context.aws.ec2().describe_subnets().subnet_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.subnets?.into_iter().next()))
-}
-
-fn id(subnet: &types::Subnet) -> Result<&str, Error> {
-    subnet.subnet_id().needed("ec2", "Subnet.SubnetId")
 }
 
 async fn set_public_ip(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
@@ -185,9 +141,8 @@ fn outputs<'a>(id: &'a str, arn: &'a str, cidr: &'a str, zone: &'a str) -> [(&'s
 }
 
 fn read(context: &Context, subnet: &types::Subnet) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(subnet.tags());
-    let Some(address) = tags::address(context, "subnet", &tags) else { return Ok(None) };
-    let id = id(subnet)?;
+    let Some((address, tags)) = ec2::owner(context, "subnet", subnet) else { return Ok(None) };
+    let id = subnet.id()?;
     let cidr = subnet.cidr_block().needed("ec2", "Subnet.CidrBlock")?;
     let zone = subnet.availability_zone().needed("ec2", "Subnet.AvailabilityZone")?;
     let spec = Spec {

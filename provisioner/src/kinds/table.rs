@@ -27,8 +27,9 @@ use super::database::{self, DatabaseName, tables};
 use super::spec::{compared, in_place, reference, replaces};
 use super::values::{ONE_LINE, S3Uri, none_of, text};
 use super::{tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Clash, Comparing, Context, Facts, Field, Found, Kind, Outcome, Renamed, Wanted};
+use crate::kind::{
+    Arn, Billing, Clash, Comparing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Renamed, Step, Wanted,
+};
 use crate::reading::is_of_one;
 use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
@@ -130,6 +131,10 @@ const FACTS: Facts = Facts {
     identified_by: &["database", "name"],
     parts: &["columns"],
     arns: ARNS,
+    billing: Billing::ByUse(
+        "objects of and requests to the Glue catalog beyond the first million a month; its files in their bucket",
+    ),
+    follows: &[(ENDS, "queries of it fail; its files stay in their bucket")],
     ..Facts::of("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -141,10 +146,7 @@ pub struct Table;
 impl Kind for Table {
     type Spec = Spec;
     type Observed = Observed;
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.location = spec.location.trim_end_matches('/').into();
@@ -182,12 +184,6 @@ impl Kind for Table {
         Ok(Clash::within("partition", &spec.partition, |one, other| one == other, "divide alike")?)
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use(
-            "objects of and requests to the Glue catalog beyond the first million a month; its files in their bucket",
-        )
-    }
-
     fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         let (live, _) = renamed(live, spec);
         gone(&live, spec).map(|name| format!("the values of the column {name} of {} are lost", spec.name)).collect()
@@ -207,18 +203,15 @@ impl Kind for Table {
         refused(live, observed, spec)
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let mut sentences = match (action, live, spec) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let mut sentences = match (step.action, step.live, step.spec) {
             (Action::Update, Some(live), Some(spec)) => old_names(live, spec),
-            (Action::Replace | Action::Delete, ..) => {
-                vec!["queries of it fail; its files stay in their bucket".to_owned()]
-            }
             _ => Vec::new(),
         };
-        if action == Action::Update && changed.contains(&"partition") {
+        if step.updates("partition") {
             sentences.push("files that are there stay divided as they are; new ones are divided anew".to_owned());
         }
-        if action == Action::Update && changed.contains(&"sort") {
+        if step.updates("sort") {
             sentences.push("files that are there stay as they are until maintenance puts them together".to_owned());
         }
         sentences
@@ -316,13 +309,8 @@ impl Kind for Table {
         }
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec, Observed>,
-        spec: &Spec,
-        changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, delta: Delta<'_, Spec, Observed>) -> Result<Outcome> {
+        let Delta { spec, changed, .. } = delta;
         change(context, &spec.database, &spec.name, |current| {
             let (stay, marks) = current.evolved(spec)?;
             let columns: Vec<Column> = spec.columns.iter().chain(&stay).cloned().collect();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use aws_sdk_glue::types::TableOptimizerType;
+use aws_sdk_glue::types::{CompactionStrategy, TableOptimizerType};
 use lakewright_aws::ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ use self::configuration::configuration;
 use self::reading::{Place, get, is_iceberg, live, read};
 use super::each::{One, each};
 use super::spec::{in_place, reference, replaces, yes};
-use super::values::RoleArn;
+use super::values::{RoleArn, words};
 use super::{among, database, wait};
-use crate::charge::{Cost, Others};
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::charge::Others;
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::kinds::database::DatabaseName;
 use crate::kinds::table::TableName;
 use crate::resource::{Action, Address};
@@ -121,6 +121,7 @@ pub enum Strategy {
     /// By several columns of the sort order at once.
     ZOrder,
 }
+words!(Strategy => CompactionStrategy);
 
 const FIELDS: &[Field] = &[
     replaces("database"),
@@ -161,6 +162,7 @@ const FACTS: Facts = Facts {
     passes_roles_to: &["glue.amazonaws.com"],
     review: &["role"],
     arns: ARNS,
+    billing: Billing::ByUse("the DPU-hours of its runs"),
     ..Facts::of("table_optimizer", "what Glue does to an Iceberg table by itself", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -175,10 +177,7 @@ pub struct TableOptimizer;
 impl Kind for TableOptimizer {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         let of_compaction = [
@@ -213,10 +212,6 @@ impl Kind for TableOptimizer {
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the DPU-hours of its runs")
-    }
-
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             let same = (&theirs.database, &theirs.table, theirs.kind) == (&spec.database, &spec.table, spec.kind);
@@ -224,12 +219,8 @@ impl Kind for TableOptimizer {
         })
     }
 
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        (&live.database, &live.table, live.kind) != (&spec.database, &spec.table, spec.kind)
-    }
-
-    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        match (action, live, spec) {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        match (step.action, step.live, step.spec) {
             (Action::Create, _, Some(spec)) if spec.enabled => {
                 vec!["agents leave the table to Glue from their next round on".to_owned()]
             }
@@ -238,10 +229,6 @@ impl Kind for TableOptimizer {
             }
             _ => Vec::new(),
         }
-    }
-
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        self.find_among(context, wanted, &[]).await
     }
 
     async fn find_among(
@@ -315,7 +302,7 @@ impl Kind for TableOptimizer {
         }
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let place = Place::of(&live.spec);
         let there = get(context, &place).await?.with_context(|| format!("the optimizer of {place} is gone"))?;
         let call = context.aws.glue().update_table_optimizer().catalog_id(&context.account);

@@ -48,7 +48,22 @@ pub(super) async fn readable<T>(
     }
 }
 
-/// The same of a service without a region.
+/// The address that a thing's tags state, if they state this stack's and this kind's, and the tags. What the tagging API doesn't
+/// list yet is asked for itself.
+pub(super) async fn owner(
+    context: &Context,
+    kind: &str,
+    listed: Option<&Tags>,
+    asked: impl Future<Output = Result<Option<Tags>>>,
+) -> Result<Option<(Address, Tags)>> {
+    let tags = match listed {
+        Some(tags) => Some(tags.clone()),
+        None => asked.await?,
+    };
+    Ok(tags.and_then(|tags| Some((tags::address(context, kind, &tags)?, tags))))
+}
+
+/// What [`resources`] returns, of a service without a region.
 pub(super) async fn everywhere(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
     if context.region == home(&context.region) {
         return resources(context, service).await;

@@ -79,6 +79,25 @@ pub(super) fn claimed(context: &Context, address: &Address, id: &str, mut tags: 
     Ok(tags)
 }
 
+/// What a create call answers. None where what stands in its way carries the address's tags, which `tags` reads, as what an attempt
+/// made whose answer was lost; what else stands there is refused, with whose it is. `what` names it.
+pub(super) async fn made<T>(
+    context: &Context,
+    address: &Address,
+    what: &str,
+    answer: Result<T, Error>,
+    tags: impl Future<Output = Result<Tags>>,
+) -> Result<Option<T>> {
+    match answer {
+        Ok(made) => Ok(Some(made)),
+        Err(error) if error.is_already_exists() => {
+            own_or_taken(context, address, error, what, &tags.await?)?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Nothing where what stands in a create call's way carries the address's tags, as what an attempt made whose answer was lost;
 /// else the refusal, with what stands there and whose it is.
 pub(super) fn own_or_taken(

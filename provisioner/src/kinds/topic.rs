@@ -17,8 +17,7 @@ use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{ClusterArn, text};
 use super::wait;
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
 use wire::{arn, counts, describe, encode, pending, settings};
@@ -86,6 +85,9 @@ const FACTS: Facts = Facts {
     contained_in: Some(("cluster", "cluster")),
     identified_by: &["cluster", "name"],
     arns: ARNS,
+    // Its partitions stand on the brokers, which are billed with the cluster.
+    billing: Billing::Free,
+    follows: &[(&[Action::Replace], "the new topic begins empty, and consumers begin again at its start")],
     ..Facts::of("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -100,15 +102,7 @@ const SEEN: Duration = Duration::from_mins(10);
 impl Kind for Topic {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        // Its partitions stand on the brokers, which are billed with the cluster.
-        Cost::Free
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         let pairs =
@@ -131,20 +125,9 @@ impl Kind for Topic {
         (spec.partitions < live.partitions).then(|| Obstacle::new(fewer_partitions(live, spec), fix()))
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update if changed.contains(&"partitions") => {
-                vec!["keys move to other partitions: records of one key are no longer all in order".to_owned()]
-            }
-            Action::Replace => vec!["the new topic begins empty, and consumers begin again at its start".to_owned()],
-            _ => Vec::new(),
-        }
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        let moved = || "keys move to other partitions: records of one key are no longer all in order".to_owned();
+        step.updates("partitions").then(moved).into_iter().collect()
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -195,7 +178,7 @@ impl Kind for Topic {
         Err(refusal)
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         if spec.partitions < live.spec.partitions {
             bail!(fewer_partitions(&live.spec, spec));
         }

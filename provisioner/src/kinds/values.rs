@@ -126,8 +126,27 @@ pub(super) const NO_CONTROL: (&str, &str) =
 /// What Glue takes in no name, line breaks among them. With its fix.
 pub(super) const ONE_LINE: (&str, &str) = (CONTROL, "write it without line breaks and other control characters");
 
-/// Gives an enumeration its words, as serde has them: what it is written as, and what is read as it.
+/// Gives an enumeration its words, as serde has them: what it is written as, and what is read as it. `=> Type` writes it as the
+/// SDK's type with the same words; `<=> Type` reads it as well, of an enumeration that takes any other word too.
 macro_rules! words {
+    ($name:ident <=> $wire:ty) => {
+        crate::kinds::values::words!($name => $wire);
+
+        impl From<&$wire> for $name {
+            fn from(word: &$wire) -> Self {
+                word.as_str().parse().expect("it takes any word")
+            }
+        }
+    };
+    ($name:ident => $wire:ty) => {
+        crate::kinds::values::words!($name);
+
+        impl From<&$name> for $wire {
+            fn from(word: &$name) -> Self {
+                Self::from(word.to_string().as_str())
+            }
+        }
+    };
     ($name:ident) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

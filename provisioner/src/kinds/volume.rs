@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::types::Type;
 use self::types::{by_use, canonical, charges, takes_iops};
+use super::ec2::Thing as _;
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{KeyId, Zone};
-use super::{ec2, holders, tag_lists, tagged, tags, wait};
+use super::{ec2, holders, tagged, tagging, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Comparing, Context, Delta, Facts, Field, Found, Kind, Outcome, Step, Wanted};
 use crate::resource::{Action, Address, Condition};
 
 /// An EBS volume. It belongs to no host: whoever finds it by its tags attaches it, and it stays when that one goes.
@@ -64,8 +65,6 @@ const ACTIONS: &[&str] = &[
     "ec2:DeleteVolume",
     "ec2:DescribeVolumes",
     "ec2:DescribeVolumesModifications",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
     "tag:GetResources",
     // EBS takes the key in the caller's name.
     "kms:CreateGrant",
@@ -80,6 +79,8 @@ const FACTS: Facts = Facts {
     expected: [Duration::from_secs(10), Duration::from_mins(1), Duration::from_secs(20)],
     renamed_fields: &[("gib", "size_gib")],
     tag_types: &["ec2:volume"],
+    follows: &[(&[Action::Replace], "the new one begins empty")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("volume", "an EBS volume that outlives its hosts", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -95,10 +96,7 @@ pub struct Volume;
 impl Kind for Volume {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         canonical(spec)
@@ -108,19 +106,17 @@ impl Kind for Volume {
         Cost::Billed { charges: charges(spec), by_use: by_use(&spec.kind) }
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let mut sentences = Vec::new();
-        if action == Action::Update && changed.contains(&"size_gib") {
+        if step.updates("size_gib") {
             sentences.push("EBS never shrinks it again; its host grows the file system within ten minutes".to_owned());
         }
-        if action == Action::Update && live.zip(spec).is_some_and(|(live, spec)| live.size_gib > spec.size_gib) {
+        let shrinks = |(live, spec): (&Spec, &Spec)| live.size_gib > spec.size_gib;
+        if step.action == Action::Update && step.live.zip(step.spec).is_some_and(shrinks) {
             sentences.push("it keeps its size: EBS never shrinks a volume".to_owned());
         }
-        if action == Action::Update && changed.iter().any(|name| ["type", "iops", "throughput"].contains(name)) {
+        if ["type", "iops", "throughput"].iter().any(|name| step.updates(name)) {
             sentences.push("it can be used meanwhile; AWS takes the next change when this one is completed".to_owned());
-        }
-        if action == Action::Replace {
-            sentences.push("the new one begins empty".to_owned());
         }
         sentences
     }
@@ -150,7 +146,7 @@ impl Kind for Volume {
         let mut living = None;
         for volume in &found {
             if is_there(volume)? {
-                living = Some(id(volume)?.to_owned());
+                living = Some(volume.id()?.to_owned());
                 break;
             }
         }
@@ -174,7 +170,7 @@ impl Kind for Volume {
             }
         };
         let volume = wait::until(context, MADE, &format!("the volume {id} is not available"), || async {
-            let Some(volume) = described(context, &id).await? else { return Ok(None) };
+            let Some(volume) = wire::Volume::described(context, &id).await? else { return Ok(None) };
             match state(&volume)? {
                 VolumeState::Available | VolumeState::InUse => Ok(Some(volume)),
                 // AWS makes it although it may not use the key, and says only so.
@@ -189,7 +185,7 @@ impl Kind for Volume {
         outcome(context, &volume)
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, new: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec: new, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         let old = &live.spec;
         let size = (new.size_gib > old.size_gib).then_some(new.size_gib);
         let kind = (new.kind != old.kind).then(|| VolumeType::from(&new.kind));
@@ -214,19 +210,21 @@ impl Kind for Volume {
             })
             .await?;
         }
-        let Some(volume) = described(context, &live.id).await? else { bail!("the volume {} is gone", live.id) };
+        let Some(volume) = wire::Volume::described(context, &live.id).await? else {
+            bail!("the volume {} is gone", live.id)
+        };
         outcome(context, &volume)
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_volume().volume_id(&live.id);
         let holders = async || {
-            let volume = described(context, &live.id).await?;
+            let volume = wire::Volume::described(context, &live.id).await?;
             Ok::<_, anyhow::Error>(volume.as_ref().map(holders::of_volume).unwrap_or_default())
         };
         wait::released(context, holders, || ask(call.clone().send())).await?;
         wait::until(context, MADE, &format!("the volume {} is still there", live.id), || async {
-            Ok(match described(context, &live.id).await? {
+            Ok(match wire::Volume::described(context, &live.id).await? {
                 Some(volume) if is_there(&volume)? => None,
                 _ => Some(()),
             })
@@ -236,27 +234,14 @@ impl Kind for Volume {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let id = id.rsplit('/').next().unwrap_or(id);
-        let Some(mut volume) = described(context, id).await? else { return Ok(None) };
-        volume.tags = ec2::claim(context, address, id, volume.tags())?;
-        read(context, &volume)
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
+        let Some(volume) = wire::Volume::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, volume)?)
     }
 }
 
 /// A number as EC2 takes it.
 fn figure(number: Option<u32>) -> Result<Option<i32>> {
     Ok(number.map(i32::try_from).transpose()?)
-}
-
-fn id(volume: &wire::Volume) -> Result<&str, Error> {
-    volume.volume_id().needed("ec2", "Volume.VolumeId")
 }
 
 fn state(volume: &wire::Volume) -> Result<&VolumeState, Error> {
@@ -279,25 +264,19 @@ async fn volumes(context: &Context, addresses: &str) -> Result<Vec<wire::Volume>
     ask_all(call.into_paginator().items().send()).await
 }
 
-async fn described(context: &Context, id: &str) -> Result<Option<wire::Volume>, Error> {
-    let found = wait::found(ask(context.aws.ec2().describe_volumes().volume_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.volumes?.into_iter().next()))
-}
-
 fn outcome(context: &Context, volume: &wire::Volume) -> Result<Outcome> {
-    let id = id(volume)?;
+    let id = volume.id()?;
     let arn = ec2::arn(context, "volume", id);
     Ok(tags::outcome(id, &[("id", id), ("arn", &arn), ("zone", zone(volume)?)]))
 }
 
 fn read(context: &Context, volume: &wire::Volume) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(volume.tags());
-    let Some(address) = tags::address(context, "volume", &tags) else { return Ok(None) };
+    let Some((address, tags)) = ec2::owner(context, "volume", volume) else { return Ok(None) };
     let state = state(volume)?;
     if matches!(state, VolumeState::Deleting | VolumeState::Deleted) {
         return Ok(None);
     }
-    let (id, zone) = (id(volume)?, zone(volume)?);
+    let (id, zone) = (volume.id()?, zone(volume)?);
     let kind = volume.volume_type().needed("ec2", "Volume.VolumeType")?.as_str();
     let kind: Type = kind.parse().with_context(|| format!("read the type of the volume {id}"))?;
     // AWS says the operations and the throughput of every type; only those that can be asked for belong to the spec.

@@ -5,18 +5,18 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use futures::future::try_join;
-use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_aws::{Needed as _, ask, ask_once};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, VpcAttributeName, VpcState};
+use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, ResourceType, VpcAttributeName, VpcState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::each::{One, each};
+use super::ec2::Thing as _;
 use super::spec::{cidr, in_place, replaces, yes};
 use super::values::Ipv4Range;
-use super::{ec2, holders, security_group, tag_lists, tags, wait};
-use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use super::{ec2, holders, security_group, tag_lists, tagging, tags, wait};
+use crate::kind::{Billing, Context, Delta, Facts, Field, Found, Kind, Outcome, Quota, Step, Wanted};
 use crate::resource::{Action, Address, Condition};
 
 /// A virtual private cloud: the network that everything else stands in.
@@ -65,13 +65,14 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeSubnets",
     "ec2:RevokeSecurityGroupIngress",
     "ec2:RevokeSecurityGroupEgress",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     quota: Some(Quota::Vpcs),
     rights: super::rights::network::EC2_PARTS,
     review: &["default_group"],
+    billing: Billing::Free,
+    follows: &[(&[Action::Replace], "everything in the network is made again in the new one")],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("vpc", "a virtual private cloud", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -83,40 +84,29 @@ pub struct Vpc;
 impl Kind for Vpc {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.cidr = cidr(&spec.cidr)?.into();
         Ok(())
     }
 
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::Free
-    }
-
     fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
-        let closes = spec.is_some_and(|spec| spec.default_group == DefaultGroup::Closed);
-        match action {
-            Action::Update if closes && changed.contains(&"default_group") => {
-                vec!["what is only in the network's default security group reaches nothing any more".to_owned()]
-            }
-            Action::Replace => vec!["everything in the network is made again in the new one".to_owned()],
-            _ => Vec::new(),
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
+        if step.updates("default_group") && step.spec.is_some_and(|spec| spec.default_group == DefaultGroup::Closed) {
+            return vec!["what is only in the network's default security group reaches nothing any more".to_owned()];
         }
+        Vec::new()
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let is_closed = |address: &Address| {
             wanted.iter().any(|one| one.address == address && one.spec.default_group == DefaultGroup::Closed)
         };
-        let vpcs = list(context, vec![ec2::of_stack(context)]).await?;
+        let vpcs = types::Vpc::list(context, vec![ec2::of_stack(context)]).await?;
         let reads = vpcs.iter().map(|vpc| {
             let address = tags::address(context, FACTS.name, &tag_lists::read(vpc.tags()));
             let looks = address.as_ref().is_some_and(is_closed);
@@ -126,19 +116,15 @@ impl Kind for Vpc {
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let living = || async {
-            let vpcs = list(context, ec2::of_address(context, address)).await?;
-            vpcs.iter().map(|vpc| Ok(id(vpc)?.to_owned())).collect()
-        };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::Vpc);
             let call = context.aws.ec2().create_vpc().cidr_block(spec.cidr.as_str()).tag_specifications(tags);
             let made = ask_once(call.send()).await?;
-            Ok(id(&made.vpc.needed("ec2", "CreateVpc.Vpc")?)?.to_owned())
+            Ok(made.vpc.needed("ec2", "CreateVpc.Vpc")?.id()?.to_owned())
         };
-        let id = ec2::make_once(context, address, false, living, create).await?;
+        let id = ec2::make_once::<types::Vpc, _>(context, address, false, create).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
-            Ok(one(context, &id).await?.filter(|vpc| vpc.state() == Some(&VpcState::Available)))
+            Ok(types::Vpc::described(context, &id).await?.filter(|vpc| vpc.state() == Some(&VpcState::Available)))
         })
         .await?;
         set_names(context, &id, spec).await?;
@@ -146,7 +132,7 @@ impl Kind for Vpc {
         Ok(tags::outcome(&id, &outputs(&id, &ec2::arn(context, "vpc", &id), &spec.cidr)))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         set_names(context, &live.id, spec).await?;
         close(context, &live.id, spec).await?;
         Ok(tags::outcome(&live.id, &outputs(&live.id, &ec2::arn(context, "vpc", &live.id), &spec.cidr)))
@@ -159,17 +145,8 @@ impl Kind for Vpc {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut vpc) = one(context, id).await? else { return Ok(None) };
-        vpc.tags = ec2::claim(context, address, id, vpc.tags())?;
-        read(context, &vpc, true).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
+        let Some(vpc) = types::Vpc::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, vpc)?, true).await
     }
 }
 
@@ -177,20 +154,6 @@ const AVAILABLE: Duration = Duration::from_mins(5);
 
 fn outputs<'a>(id: &'a str, arn: &'a str, cidr: &'a str) -> [(&'static str, &'a str); 3] {
     [("id", id), ("arn", arn), ("cidr", cidr)]
-}
-
-async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Vpc>> {
-    let call = context.aws.ec2().describe_vpcs().set_filters(Some(filters));
-    Ok(ask_all(call.into_paginator().items().send()).await?)
-}
-
-async fn one(context: &Context, id: &str) -> Result<Option<types::Vpc>> {
-    let found = wait::found(ask(context.aws.ec2().describe_vpcs().vpc_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.vpcs?.into_iter().next()))
-}
-
-fn id(vpc: &types::Vpc) -> Result<&str, Error> {
-    vpc.vpc_id().needed("ec2", "Vpc.VpcId")
 }
 
 /// Sets the two attributes, in the order that AWS accepts: names need the resolver.
@@ -218,9 +181,8 @@ async fn close(context: &Context, id: &str, spec: &Spec) -> Result<()> {
 
 /// A network as it exists; `looks` says whether its default group is looked at.
 async fn read(context: &Context, vpc: &types::Vpc, looks: bool) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(vpc.tags());
-    let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };
-    let id = id(vpc)?;
+    let Some((address, tags)) = ec2::owner(context, "vpc", vpc) else { return Ok(None) };
+    let id = vpc.id()?;
     let attribute = async |name: VpcAttributeName| -> Result<_> {
         let call = context.aws.ec2().describe_vpc_attribute().vpc_id(id).attribute(name);
         Ok(wait::found(ask(call.send()).await)?)

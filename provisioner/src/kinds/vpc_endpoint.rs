@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Needed as _, ask, ask_all};
+use lakewright_aws::{Needed as _, ask};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
 use lakewright_ec2::sdk::types::{self, ResourceType, State, VpcEndpointType};
@@ -12,13 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ec2::Thing as _;
 use super::spec::{compared, in_place, reference, replaces};
 use super::values::{SecurityGroupId, SubnetId, VpcId, text};
-use super::{among, ec2, policy, statement, tags, wait};
+use super::{among, ec2, policy, statement, tagging, tags, wait};
 use crate::charge::{Charge, Cost, HOURS, Others};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Grant, Kind, Listed, Outcome, Wanted};
+use crate::kind::{Comparing, Context, Delta, Facts, Field, Found, Grant, Kind, Listed, Outcome, Step, Wanted};
 use crate::resource::{Action, Address};
-use wire::{id, is_open, read, service_name, state, word};
+use wire::{is_open, read, service_name, state, word};
 
 mod wire;
 
@@ -90,18 +91,13 @@ const FIELDS: &[Field] = &[
     compared(in_place("policy"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["id", "arn"];
-const ACTIONS: &[&str] = &[
-    "ec2:CreateVpcEndpoint",
-    "ec2:DeleteVpcEndpoints",
-    "ec2:DescribeVpcEndpoints",
-    "ec2:ModifyVpcEndpoint",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
-];
+const ACTIONS: &[&str] =
+    &["ec2:CreateVpcEndpoint", "ec2:DeleteVpcEndpoints", "ec2:DescribeVpcEndpoints", "ec2:ModifyVpcEndpoint"];
 const FACTS: Facts = Facts {
     expected: [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)],
     renamed_fields: &[("way", "type"), ("private_names", "private_dns")],
     review: &["policy"],
+    tagging: Some(&tagging::Ec2),
     ..Facts::of("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -126,10 +122,7 @@ fn through(grant: Grant) -> Grant {
 impl Kind for VpcEndpoint {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         let own = spec.policy.take().filter(|policy| !is_open(policy));
@@ -163,17 +156,17 @@ impl Kind for VpcEndpoint {
         }
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, step: &Step<'_, Spec>) -> Vec<String> {
         let names = |of: Option<&Spec>| of.is_some_and(|of| of.private_dns);
-        let Some(Spec { service, .. }) = spec.or(live) else { return Vec::new() };
-        match action {
-            Action::Delete | Action::Replace if names(live) => {
+        let Some(Spec { service, .. }) = step.spec.or(step.live) else { return Vec::new() };
+        match step.action {
+            Action::Delete | Action::Replace if names(step.live) => {
                 vec![format!("whoever has no other way out can't reach {service} meanwhile")]
             }
-            Action::Create if names(spec) => {
+            Action::Create if names(step.spec) => {
                 vec![format!("the whole VPC reaches {service} by it from then on, if its security groups let it in")]
             }
-            Action::Update if changed.contains(&"private_dns") && names(live) => {
+            Action::Update if step.updates("private_dns") && names(step.live) => {
                 vec![format!("whoever has no other way out can't reach {service} any more")]
             }
             _ => Vec::new(),
@@ -211,9 +204,7 @@ impl Kind for VpcEndpoint {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let call = context.aws.ec2().describe_vpc_endpoints().filters(ec2::of_stack(context));
-        let endpoints = ask_all(call.into_paginator().items().send()).await?;
-        endpoints.iter().filter_map(|endpoint| read(context, endpoint).transpose()).collect()
+        ec2::found(context, read).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -230,10 +221,10 @@ impl Kind for VpcEndpoint {
             .set_policy_document(spec.policy.as_ref().map(Value::to_string));
         let made = wait::visible(context, || ask(call.clone().send())).await?;
         let endpoint = made.vpc_endpoint.needed("ec2", "CreateVpcEndpoint.VpcEndpoint")?;
-        available(context, id(&endpoint)?).await
+        available(context, endpoint.id()?).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let (before, after) = (&live.spec, spec);
         let mut call = context
             .aws
@@ -270,30 +261,16 @@ impl Kind for VpcEndpoint {
             }
         }
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
-            let Some(endpoint) = describe(context, &live.id).await? else { return Ok(Some(())) };
+            let Some(endpoint) = types::VpcEndpoint::described(context, &live.id).await? else { return Ok(Some(())) };
             Ok((state(&endpoint)? == State::Deleted).then_some(()))
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let Some(mut endpoint) = describe(context, id).await? else { return Ok(None) };
-        endpoint.tags = ec2::claim(context, address, id, endpoint.tags())?;
-        read(context, &endpoint)
+        let Some(endpoint) = types::VpcEndpoint::described(context, id).await? else { return Ok(None) };
+        read(context, &ec2::claimed(context, address, id, endpoint)?)
     }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        ec2::tag(context, &outcome.id, tags).await
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        ec2::untag(context, &outcome.id, keys).await
-    }
-}
-
-async fn describe(context: &Context, id: &str) -> Result<Option<types::VpcEndpoint>> {
-    let found = wait::found(ask(context.aws.ec2().describe_vpc_endpoints().vpc_endpoint_ids(id).send()).await)?;
-    Ok(found.and_then(|answer| answer.vpc_endpoints?.into_iter().next()))
 }
 
 /// The ids that others aren't among, for a call, which leaves out an empty list.
@@ -305,7 +282,7 @@ fn without<T: AsRef<str> + PartialEq>(these: &[T], others: &[T]) -> Option<Vec<S
 async fn available(context: &Context, id: &str) -> Result<Outcome> {
     let started = Instant::now();
     wait::until(context, SETTLED, &format!("{id} is not available"), || async {
-        let Some(endpoint) = describe(context, id).await? else {
+        let Some(endpoint) = types::VpcEndpoint::described(context, id).await? else {
             // A token that was used before answers with what it made then, even if that has been deleted.
             if started.elapsed() > context.pace.settles * 2 {
                 bail!("{id} isn't there any more: somebody deleted it; apply again makes another");

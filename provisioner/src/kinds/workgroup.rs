@@ -16,9 +16,8 @@ use super::each::{self, One, each};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, S3Uri, text};
-use super::{tag_lists, tagged, wait};
-use crate::charge::Cost;
-use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use super::{tag_lists, tagged, tagging, wait};
+use crate::kind::{Arn, Billing, Context, Delta, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -63,8 +62,6 @@ const ACTIONS: &[&str] = &[
     "athena:DeleteWorkGroup",
     "athena:GetWorkGroup",
     "athena:ListTagsForResource",
-    "athena:TagResource",
-    "athena:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("workgroup", "athena:{region}:{account}:workgroup/{name}")];
@@ -74,6 +71,8 @@ const FACTS: Facts = Facts {
     tag_types: &["athena:workgroup"],
     arns: ARNS,
     rights: super::rights::storage::QUERIES_OF_THE_STACK,
+    billing: Billing::ByUse("the bytes that queries scan"),
+    tagging: Some(&tagging::Athena),
     ..Facts::of("workgroup", "an Athena workgroup", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -91,22 +90,11 @@ fn with_slash(location: &str) -> S3Uri {
 impl Kind for Workgroup {
     type Spec = Spec;
     type Observed = ();
-
-    fn facts(&self) -> &'static Facts {
-        &FACTS
-    }
+    const FACTS: &'static Facts = &FACTS;
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
         spec.output_location = with_slash(&spec.output_location);
         Ok(())
-    }
-
-    fn cost(&self, _spec: &Spec) -> Cost {
-        Cost::by_use("the bytes that queries scan")
-    }
-
-    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
-        live.name != spec.name
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -137,13 +125,7 @@ impl Kind for Workgroup {
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, Delta { spec, .. }: Delta<'_, Spec>) -> Result<Outcome> {
         update(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
@@ -161,18 +143,6 @@ impl Kind for Workgroup {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
         read_as(context, name, &tags::claimed(context, address, id, tags)?).await
-    }
-
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let call = context.aws.athena().tag_resource().resource_arn(&outcome.id);
-        ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
-        Ok(())
-    }
-
-    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
-        let call = context.aws.athena().untag_resource().resource_arn(&outcome.id);
-        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
-        Ok(())
     }
 }
 

@@ -23,6 +23,12 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("a spec holds only what JSON has: string keys, finite numbers")
 }
 
+/// Whether two specs differ in one of these fields.
+pub(in crate::kind) fn differ<S: Serialize>(fields: &[&str], one: &S, other: &S) -> bool {
+    let (one, other) = (encode(one), encode(other));
+    fields.iter().any(|field| one.get(field) != other.get(field))
+}
+
 /// What a kind found, for the planner.
 pub(super) fn erased<S: Serialize, O: Serialize>(found: Found<S, O>, is_tagless: bool) -> Live {
     Live {

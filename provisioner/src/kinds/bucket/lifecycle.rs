@@ -49,37 +49,12 @@ pub struct Transition {
     pub storage_class: StorageClass,
 }
 
-/// Defines the storage classes that objects move to, the dearest first, which the SDK names likewise.
-macro_rules! storage_classes {
-    ($($(#[$doc:meta])* $class:ident,)+) => {
-        /// A storage class that objects move to, as S3 names it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-        pub enum StorageClass {
-            $($(#[$doc])* $class,)+
-        }
-
-        impl From<StorageClass> for TransitionStorageClass {
-            fn from(class: StorageClass) -> Self {
-                match class {
-                    $(StorageClass::$class => Self::$class,)+
-                }
-            }
-        }
-
-        impl StorageClass {
-            fn of(class: &TransitionStorageClass) -> Option<Self> {
-                match class {
-                    $(TransitionStorageClass::$class => Some(Self::$class),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
 // In the order in which S3 moves objects on:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
-storage_classes!(
+/// A storage class that objects move to, as S3 names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StorageClass {
     /// For what is seldom read, at once.
     StandardIa,
     /// Where S3 sees what is seldom read.
@@ -92,8 +67,8 @@ storage_classes!(
     Glacier,
     /// The same, within half a day.
     DeepArchive,
-);
-words!(StorageClass);
+}
+words!(StorageClass => TransitionStorageClass);
 
 /// How many days an object stays where it is before it moves to a storage class for what is seldom read, and there
 /// before it moves on.
@@ -179,7 +154,7 @@ fn expires_markers(expiration: &LifecycleExpiration) -> bool {
 /// A move as S3 gives it back; none if a spec can't say it.
 fn transition(one: &types::Transition) -> Option<Transition> {
     let days = u32::try_from(one.days()?).ok().filter(|_| one.date().is_none())?;
-    Some(Transition { days, storage_class: StorageClass::of(one.storage_class()?)? })
+    Some(Transition { days, storage_class: one.storage_class()?.as_str().parse().ok()? })
 }
 
 /// The prefix of a rule's keys; empty for all keys.
@@ -223,7 +198,7 @@ pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
         .map(|days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build());
     let transition = |one: &Transition| {
         let written = types::Transition::builder().days(i32::try_from(one.days)?);
-        Ok::<_, anyhow::Error>(written.storage_class(one.storage_class.into()).build())
+        Ok::<_, anyhow::Error>(written.storage_class((&one.storage_class).into()).build())
     };
     let transitions = rule.transitions.iter().map(transition).collect::<Result<Vec<_>>>()?;
     let written = types::LifecycleRule::builder()

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_budgets::types::{
-    self, BudgetType, ComparisonOperator, CostTypes, NotificationType, Spend, Subscriber, SubscriptionType,
-    ThresholdType, TimeUnit,
+    self, BudgetType, ComparisonOperator, CostTypes, Spend, Subscriber, SubscriptionType, ThresholdType, TimeUnit,
 };
 
-use super::{Costs, Notification, Spec};
+use super::{Notification, Spec};
 use crate::kind::Departure;
 
 #[expect(deprecated, reason = "AWS takes the filters of old as before, and no others of a budget that has them")]
@@ -34,11 +33,7 @@ fn cost_types() -> CostTypes {
 
 pub(super) fn notification(one: &Notification) -> types::Notification {
     let notification = types::Notification::builder()
-        .notification_type(match &one.of {
-            Costs::Actual => NotificationType::Actual,
-            Costs::Forecasted => NotificationType::Forecasted,
-            Costs::Other(other) => other.as_str().into(),
-        })
+        .notification_type((&one.of).into())
         .comparison_operator(one.comparison.as_deref().map_or(ComparisonOperator::GreaterThan, Into::into))
         .threshold(one.above_percent)
         .threshold_type(one.threshold_type.as_deref().map_or(ThresholdType::Percentage, Into::into));
@@ -98,11 +93,7 @@ pub(super) fn of_wire(one: &types::Notification, email: BTreeSet<String>, topics
     // Left out, it is a percentage.
     let threshold_type = one.threshold_type().filter(|one| **one != ThresholdType::Percentage);
     Notification {
-        of: match one.notification_type() {
-            NotificationType::Actual => Costs::Actual,
-            NotificationType::Forecasted => Costs::Forecasted,
-            other => Costs::Other(other.to_string()),
-        },
+        of: one.notification_type().into(),
         above_percent: one.threshold(),
         email,
         topic: topics.into_iter().next(),
@@ -113,6 +104,7 @@ pub(super) fn of_wire(one: &types::Notification, email: BTreeSet<String>, topics
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_budgets::types::NotificationType;
     use serde_json::json;
 
     use super::*;

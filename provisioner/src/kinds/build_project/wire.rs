@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::{
-    ArtifactsType, CloudWatchLogsConfig, ComputeType, EnvironmentType, EnvironmentVariable, EnvironmentVariableType,
-    LogsConfig, LogsConfigStatusType, Project, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
+    ArtifactsType, CloudWatchLogsConfig, EnvironmentType, EnvironmentVariable, EnvironmentVariableType, LogsConfig,
+    LogsConfigStatusType, Project, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
 };
 use lakewright_aws::Needed as _;
 
-use super::{Compute, SERVICE, Spec};
+use super::{SERVICE, Spec};
 use crate::kind::Departure;
 
 /// A call with the members that create and update have in common.
@@ -42,7 +42,7 @@ pub(super) fn container(spec: &Spec) -> Result<ProjectEnvironment> {
     let environment = ProjectEnvironment::builder()
         .r#type(container_type(spec))
         .image(&spec.image)
-        .compute_type(compute_type(&spec.compute))
+        .compute_type((&spec.compute).into())
         .privileged_mode(spec.privileged)
         // All variables: those that an update leaves out go.
         .set_environment_variables(Some(variables.collect::<Result<_, _>>()?));
@@ -52,28 +52,6 @@ pub(super) fn container(spec: &Spec) -> Result<ProjectEnvironment> {
 /// The type of the container that an image runs in.
 fn container_type(spec: &Spec) -> EnvironmentType {
     if spec.image.contains("aarch64") { EnvironmentType::ArmContainer } else { EnvironmentType::LinuxContainer }
-}
-
-fn compute_type(compute: &Compute) -> ComputeType {
-    match compute {
-        Compute::Small => ComputeType::BuildGeneral1Small,
-        Compute::Medium => ComputeType::BuildGeneral1Medium,
-        Compute::Large => ComputeType::BuildGeneral1Large,
-        Compute::XLarge => ComputeType::BuildGeneral1Xlarge,
-        Compute::XXLarge => ComputeType::BuildGeneral12Xlarge,
-        Compute::Other(other) => other.as_str().into(),
-    }
-}
-
-fn compute_of(compute: &ComputeType) -> Compute {
-    match compute {
-        ComputeType::BuildGeneral1Small => Compute::Small,
-        ComputeType::BuildGeneral1Medium => Compute::Medium,
-        ComputeType::BuildGeneral1Large => Compute::Large,
-        ComputeType::BuildGeneral1Xlarge => Compute::XLarge,
-        ComputeType::BuildGeneral12Xlarge => Compute::XXLarge,
-        other => Compute::Other(other.to_string()),
-    }
 }
 
 pub(super) fn logs(spec: &Spec) -> Result<LogsConfig> {
@@ -121,7 +99,7 @@ pub(super) fn spec_of(project: &Project) -> Result<Spec> {
         // A source with a buildspec of its own has none here.
         buildspec: source.buildspec().unwrap_or_default().to_owned(),
         image: environment.image().needed(SERVICE, "ProjectEnvironment.image")?.to_owned(),
-        compute: compute_of(environment.compute_type()),
+        compute: environment.compute_type().into(),
         // Builds run Docker only where it is allowed.
         privileged: environment.privileged_mode().unwrap_or_default(),
         environment: variables.map(|variable| (variable.name().to_owned(), variable.value().to_owned())).collect(),

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{
-    self, Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
+    Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
     MaximumAllowedResources, NetworkConfiguration,
 };
 use lakewright_aws::Needed as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{Architecture, MaxCapacity, SERVICE, Spec};
+use super::{MaxCapacity, SERVICE, Spec};
 use crate::kind::{Context, Departure, Found, Outcome};
 use crate::kinds::{tag_lists, tags};
 use crate::resource::Condition;
@@ -122,11 +122,7 @@ fn spec_of(application: &Application) -> Result<Spec> {
     Ok(Spec {
         name: application.name().unwrap_or_default().into(),
         release_label: application.release_label().needed(SERVICE, "Application.releaseLabel")?.into(),
-        architecture: match architecture {
-            types::Architecture::X8664 => Architecture::X86,
-            types::Architecture::Arm64 => Architecture::Arm,
-            other => Architecture::Other(other.to_string()),
-        },
+        architecture: architecture.into(),
         max_capacity: MaxCapacity {
             vcpu: capacity.map(|capacity| amount(capacity.cpu())).unwrap_or_default(),
             memory_gb: capacity.map(|capacity| amount(capacity.memory())).unwrap_or_default(),
@@ -141,6 +137,9 @@ fn spec_of(application: &Application) -> Result<Spec> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_emrserverless::types;
+
+    use super::super::Architecture;
     use super::*;
 
     #[test]

@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{
-    self, Environment, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, State,
-};
+use aws_sdk_lambda::types::{Environment, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, State};
 use lakewright_aws::{Error, Needed as _, ask};
 
 use super::{Architecture, Permissions, Spec, package, permission, rules};
@@ -55,16 +53,6 @@ pub(super) fn configuration(function: &GetFunctionOutput) -> Result<&FunctionCon
 
 pub(super) fn arn_of(function: &FunctionConfiguration) -> Result<&str, Error> {
     function.function_arn().needed("lambda", "FunctionConfiguration.FunctionArn")
-}
-
-impl From<&Architecture> for types::Architecture {
-    fn from(architecture: &Architecture) -> Self {
-        match architecture {
-            Architecture::X86 => Self::X8664,
-            Architecture::Arm => Self::Arm64,
-            Architecture::Other(other) => other.as_str().into(),
-        }
-    }
 }
 
 /// The zip that the spec names, held against what was planned.
@@ -190,11 +178,7 @@ pub(super) fn spec_of(function: &FunctionConfiguration, permissions: Permissions
         timeout_seconds: u32::try_from(function.timeout().needed("lambda", &lacks("Timeout"))?)?,
         environment: environment.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
         // Both have a default of Lambda's.
-        architecture: match function.architectures().first() {
-            Some(types::Architecture::X8664) | None => Architecture::X86,
-            Some(types::Architecture::Arm64) => Architecture::Arm,
-            Some(other) => Architecture::Other(other.to_string()),
-        },
+        architecture: function.architectures().first().map_or(Architecture::X86, Architecture::from),
         log_group: function
             .logging_config()
             .and_then(|logging| logging.log_group())

@@ -18,14 +18,15 @@ mod tests {
 
     use super::super::{Key, Spec};
     use super::*;
-    use crate::kind::Kind as _;
+    use crate::kind::{Kind as _, Step};
     use crate::resource::Action;
 
     #[test]
     fn a_policy_that_leaves_it_to_iam_shuts_nobody_out() {
         let said = |policy: Value| {
             let spec: Spec = serde_json::from_value(json!({"alias": "a", "policy": policy})).expect("a key");
-            Key.consequences(Action::Update, &["policy"], Some(&spec), Some(&spec)).concat()
+            let [live, spec] = [Some(&spec); 2];
+            Key.consequences(&Step { action: Action::Update, changed: &["policy"], live, spec }).concat()
         };
         let of = |principal: &str| {
             json!({"Statement": [

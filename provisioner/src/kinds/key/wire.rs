@@ -20,11 +20,6 @@ pub(super) fn alias(name: &str) -> String {
     format!("alias/{name}")
 }
 
-pub(super) async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
-    ask(context.aws.kms().tag_resource().key_id(id).set_tags(Some(tag_lists::written(tags))).send()).await?;
-    Ok(())
-}
-
 /// The policy that KMS gives to a key made without one.
 pub(super) fn default_policy(context: &Context) -> Value {
     let root = context.site().global("iam", "root");

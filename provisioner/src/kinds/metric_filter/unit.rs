@@ -4,91 +4,79 @@ use aws_sdk_cloudwatchlogs::types::StandardUnit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Defines the units, which the SDK names likewise, each with its text.
-macro_rules! units {
-    ($($(#[$doc:meta])* $unit:ident = $text:literal,)+) => {
-        /// A metric's unit, as CloudWatch names it.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        pub enum Unit {
-            $($(#[$doc])* #[serde(rename = $text)] $unit,)+
-            /// What else somebody gave a filter; it can't be declared.
-            #[serde(untagged)]
-            #[schemars(skip)]
-            Other(String),
-        }
+use crate::kinds::values::words;
 
-        impl From<&Unit> for StandardUnit {
-            fn from(unit: &Unit) -> Self {
-                match unit {
-                    $(Unit::$unit => Self::$unit,)+
-                    Unit::Other(other) => other.as_str().into(),
-                }
-            }
-        }
-
-        impl From<&StandardUnit> for Unit {
-            fn from(unit: &StandardUnit) -> Self {
-                match unit {
-                    $(StandardUnit::$unit => Self::$unit,)+
-                    other => Self::Other(other.to_string()),
-                }
-            }
-        }
-    };
-}
-units!(
+/// A metric's unit, as CloudWatch names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Unit {
     /// Seconds.
-    Seconds = "Seconds",
+    Seconds,
     /// Millionths of a second.
-    Microseconds = "Microseconds",
+    Microseconds,
     /// Thousandths of a second.
-    Milliseconds = "Milliseconds",
+    Milliseconds,
     /// Bytes.
-    Bytes = "Bytes",
+    Bytes,
     /// Kilobytes.
-    Kilobytes = "Kilobytes",
+    Kilobytes,
     /// Megabytes.
-    Megabytes = "Megabytes",
+    Megabytes,
     /// Gigabytes.
-    Gigabytes = "Gigabytes",
+    Gigabytes,
     /// Terabytes.
-    Terabytes = "Terabytes",
+    Terabytes,
     /// Bits.
-    Bits = "Bits",
+    Bits,
     /// Kilobits.
-    Kilobits = "Kilobits",
+    Kilobits,
     /// Megabits.
-    Megabits = "Megabits",
+    Megabits,
     /// Gigabits.
-    Gigabits = "Gigabits",
+    Gigabits,
     /// Terabits.
-    Terabits = "Terabits",
+    Terabits,
     /// Hundredths.
-    Percent = "Percent",
+    Percent,
     /// How many.
-    Count = "Count",
+    Count,
     /// Bytes a second.
-    BytesSecond = "Bytes/Second",
+    #[serde(rename = "Bytes/Second")]
+    BytesSecond,
     /// Kilobytes a second.
-    KilobytesSecond = "Kilobytes/Second",
+    #[serde(rename = "Kilobytes/Second")]
+    KilobytesSecond,
     /// Megabytes a second.
-    MegabytesSecond = "Megabytes/Second",
+    #[serde(rename = "Megabytes/Second")]
+    MegabytesSecond,
     /// Gigabytes a second.
-    GigabytesSecond = "Gigabytes/Second",
+    #[serde(rename = "Gigabytes/Second")]
+    GigabytesSecond,
     /// Terabytes a second.
-    TerabytesSecond = "Terabytes/Second",
+    #[serde(rename = "Terabytes/Second")]
+    TerabytesSecond,
     /// Bits a second.
-    BitsSecond = "Bits/Second",
+    #[serde(rename = "Bits/Second")]
+    BitsSecond,
     /// Kilobits a second.
-    KilobitsSecond = "Kilobits/Second",
+    #[serde(rename = "Kilobits/Second")]
+    KilobitsSecond,
     /// Megabits a second.
-    MegabitsSecond = "Megabits/Second",
+    #[serde(rename = "Megabits/Second")]
+    MegabitsSecond,
     /// Gigabits a second.
-    GigabitsSecond = "Gigabits/Second",
+    #[serde(rename = "Gigabits/Second")]
+    GigabitsSecond,
     /// Terabits a second.
-    TerabitsSecond = "Terabits/Second",
+    #[serde(rename = "Terabits/Second")]
+    TerabitsSecond,
     /// How many a second.
-    CountSecond = "Count/Second",
+    #[serde(rename = "Count/Second")]
+    CountSecond,
     /// No unit.
-    None = "None",
-);
+    None,
+    /// What else somebody gave a filter; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
+}
+words!(Unit <=> StandardUnit);

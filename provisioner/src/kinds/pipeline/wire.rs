@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 use aws_sdk_codepipeline::types::{
-    ActionCategory, ActionDeclaration, ActionTypeId, ArtifactStore, ArtifactStoreType, EncryptionKey,
-    EncryptionKeyType, ExecutionMode, InputArtifact, OutputArtifact, PipelineDeclaration, PipelineType,
-    StageDeclaration,
+    ActionDeclaration, ActionTypeId, ArtifactStore, ArtifactStoreType, EncryptionKey, EncryptionKeyType, ExecutionMode,
+    InputArtifact, OutputArtifact, PipelineDeclaration, PipelineType, StageDeclaration,
 };
 use lakewright_aws::{Error, Needed as _};
 use serde_json::Value;
 
-use super::{Action, Category, Spec, Stage, one};
+use super::{Action, Spec, Stage, one};
 use crate::kind::Departure;
 use crate::kinds::values::{BucketName, KeyId};
 
@@ -39,7 +38,7 @@ fn declared_stage(stage: &Stage) -> Result<StageDeclaration> {
 
 fn declared_action(action: &Action) -> Result<ActionDeclaration> {
     let kind = ActionTypeId::builder()
-        .category(category(&action.category))
+        .category((&action.category).into())
         .owner(action.owner.as_str().into())
         .provider(&action.provider)
         .version(&action.version);
@@ -55,30 +54,6 @@ fn declared_action(action: &Action) -> Result<ActionDeclaration> {
         .set_input_artifacts(Some(inputs.collect::<Result<_, _>>()?))
         .set_output_artifacts(Some(outputs.collect::<Result<_, _>>()?));
     Ok(action.build()?)
-}
-
-fn category(category: &Category) -> ActionCategory {
-    match category {
-        Category::Source => ActionCategory::Source,
-        Category::Build => ActionCategory::Build,
-        Category::Test => ActionCategory::Test,
-        Category::Deploy => ActionCategory::Deploy,
-        Category::Invoke => ActionCategory::Invoke,
-        Category::Approval => ActionCategory::Approval,
-        Category::Other(other) => other.as_str().into(),
-    }
-}
-
-fn category_of(category: &ActionCategory) -> Category {
-    match category {
-        ActionCategory::Source => Category::Source,
-        ActionCategory::Build => Category::Build,
-        ActionCategory::Test => Category::Test,
-        ActionCategory::Deploy => Category::Deploy,
-        ActionCategory::Invoke => Category::Invoke,
-        ActionCategory::Approval => Category::Approval,
-        other => Category::Other(other.to_string()),
-    }
 }
 
 /// What of a pipeline is otherwise than in all that are made here.
@@ -136,7 +111,7 @@ fn action_of(action: &ActionDeclaration) -> Result<Action> {
     let order = action.run_order().map_or(Ok(one()), u32::try_from)?;
     Ok(Action {
         name: action.name().needed(SERVICE, "ActionDeclaration.name")?.into(),
-        category: category_of(kind.category()),
+        category: kind.category().into(),
         owner: kind.owner().to_string(),
         provider: kind.provider().needed(SERVICE, "ActionTypeId.provider")?.to_owned(),
         version: kind.version().needed(SERVICE, "ActionTypeId.version")?.to_owned(),

@@ -6,9 +6,10 @@ use anyhow::Result;
 use lakewright_ec2::sdk::types::SecurityGroup;
 
 use super::rules::rules;
-use super::{Change, Way, call_with, id, list};
+use super::{Change, Way, call_with};
 use crate::kind::Context;
-use crate::kinds::{ec2, wait};
+use crate::kinds::ec2::{self, Thing as _};
+use crate::kinds::wait;
 use crate::reading::is_denied;
 
 /// How long EC2 may take to list the group of a new network.
@@ -17,7 +18,7 @@ const LISTED: Duration = Duration::from_mins(2);
 /// The default group of a network; none while EC2 doesn't list it.
 async fn group(context: &Context, vpc: &str) -> Result<Option<SecurityGroup>> {
     let filters = vec![ec2::filter("vpc-id", vpc), ec2::filter("group-name", "default")];
-    Ok(list(context, filters).await?.into_iter().next())
+    Ok(SecurityGroup::list(context, filters).await?.into_iter().next())
 }
 
 /// Whether a network's default group lets nothing through.
@@ -30,7 +31,7 @@ pub(in crate::kinds) async fn is_closed(context: &Context, vpc: &str) -> Result<
 pub(in crate::kinds) async fn close(context: &Context, vpc: &str) -> Result<()> {
     let what = format!("the default security group of {vpc} is not listed");
     let group = wait::until(context, LISTED, &what, || group(context, vpc)).await?;
-    let id = id(&group)?;
+    let id = group.id()?;
     for way in [Way::Ingress, Way::Egress] {
         let revoked = call_with(context, id, (way, Change::Revoke), &rules(way.permissions(&group), id)?).await;
         revoked.map_err(|error| if is_denied(&error) { error.context(administrators(vpc)) } else { error })?;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use aws_sdk_glue::types::{
-    CompactionConfiguration, CompactionStrategy, IcebergCompactionConfiguration,
-    IcebergOrphanFileDeletionConfiguration, IcebergRetentionConfiguration, OrphanFileDeletionConfiguration,
-    RetentionConfiguration, TableOptimizer as Optimizer, TableOptimizerConfiguration,
+    CompactionConfiguration, IcebergCompactionConfiguration, IcebergOrphanFileDeletionConfiguration,
+    IcebergRetentionConfiguration, OrphanFileDeletionConfiguration, RetentionConfiguration,
+    TableOptimizer as Optimizer, TableOptimizerConfiguration,
 };
 use lakewright_aws::Needed as _;
 
@@ -42,7 +42,7 @@ pub(super) fn configuration(spec: &Spec, there: Option<&TableOptimizerConfigurat
     let all = match spec.kind {
         Type::Compaction => {
             let iceberg = IcebergCompactionConfiguration::builder()
-                .set_strategy(spec.strategy.map(glue))
+                .set_strategy(spec.strategy.as_ref().map(Into::into))
                 .set_min_input_files(number(spec.min_input_files))
                 .set_delete_file_threshold(number(spec.delete_file_threshold));
             let settings = CompactionConfiguration::builder().iceberg_configuration(iceberg.build());
@@ -88,7 +88,9 @@ pub(super) fn spec(place: &Place, optimizer: &Optimizer) -> Result<Spec> {
         kind: place.kind,
         role: all.role_arn().unwrap_or_default().into(),
         enabled: all.enabled().unwrap_or_default(),
-        strategy: compaction.and_then(|one| one.strategy()).map(strategy),
+        strategy: compaction
+            .and_then(|one| one.strategy())
+            .map(|one| one.as_str().parse().unwrap_or(Strategy::Binpack)),
         min_input_files: number(compaction.and_then(IcebergCompactionConfiguration::min_input_files)),
         delete_file_threshold: number(compaction.and_then(IcebergCompactionConfiguration::delete_file_threshold)),
         snapshots_days: number(retention.and_then(IcebergRetentionConfiguration::snapshot_retention_period_in_days)),
@@ -101,22 +103,6 @@ pub(super) fn spec(place: &Place, optimizer: &Optimizer) -> Result<Spec> {
     };
     spec.fill();
     Ok(spec)
-}
-
-fn glue(strategy: Strategy) -> CompactionStrategy {
-    match strategy {
-        Strategy::Binpack => CompactionStrategy::Binpack,
-        Strategy::Sort => CompactionStrategy::Sort,
-        Strategy::ZOrder => CompactionStrategy::Zorder,
-    }
-}
-
-fn strategy(strategy: &CompactionStrategy) -> Strategy {
-    match strategy {
-        CompactionStrategy::Sort => Strategy::Sort,
-        CompactionStrategy::Zorder => Strategy::ZOrder,
-        _ => Strategy::Binpack,
-    }
 }
 
 #[cfg(test)]

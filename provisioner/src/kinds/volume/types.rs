@@ -33,13 +33,7 @@ pub enum Type {
     #[schemars(skip)]
     Other(String),
 }
-words!(Type);
-
-impl From<&Type> for VolumeType {
-    fn from(kind: &Type) -> Self {
-        Self::from(kind.to_string().as_str())
-    }
-}
+words!(Type => VolumeType);
 
 /// What a type takes.
 struct Limits {

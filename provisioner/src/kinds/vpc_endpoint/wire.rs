@@ -9,14 +9,10 @@ use serde_json::{Value, json};
 
 use super::{EndpointType, Spec};
 use crate::kind::{Context, Found};
+use crate::kinds::ec2::{self, Thing as _};
 use crate::kinds::values::SecurityGroupId;
-use crate::kinds::{ec2, policy, tag_lists, tags};
+use crate::kinds::{policy, tags};
 use crate::resource::Condition;
-
-/// Its id.
-pub(super) fn id(endpoint: &types::VpcEndpoint) -> Result<&str, Error> {
-    endpoint.vpc_endpoint_id().needed("ec2", "VpcEndpoint.VpcEndpointId")
-}
 
 /// The state, which AWS writes in either case.
 pub(super) fn state(endpoint: &types::VpcEndpoint) -> Result<State, Error> {
@@ -52,8 +48,7 @@ pub(super) fn is_open(policy: &Value) -> bool {
 
 /// The endpoint; none where it is going, or not the stack's.
 pub(super) fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(endpoint.tags());
-    let Some(address) = tags::address(context, "vpc_endpoint", &tags) else { return Ok(None) };
+    let Some((address, tags)) = ec2::owner(context, "vpc_endpoint", endpoint) else { return Ok(None) };
     let state = state(endpoint)?;
     if matches!(state, State::Deleting | State::Deleted) {
         return Ok(None);
@@ -76,7 +71,7 @@ pub(super) fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<O
         private_dns: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
         policy: policy.filter(|policy| !is_open(policy)).map(policy::canonical),
     };
-    let id = id(endpoint)?;
+    let id = endpoint.id()?;
     let arn = ec2::arn(context, "vpc-endpoint", id);
     let mut live = tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)]);
     live.condition = match state {
