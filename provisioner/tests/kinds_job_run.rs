@@ -3,22 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 mod account;
+#[path = "kinds_job_run/plans.rs"]
+mod plans;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use account::{ACCOUNT, Account, REGION, account, account_with, kind};
 use aws_sdk_emrserverless::types::{JobDriver, JobRun, JobRunMode, JobRunState, SparkSubmit};
 use aws_sdk_s3::types::CreateBucketConfiguration;
-use lakewright::apply::{Progress, apply};
 use lakewright::kind::{ADDRESS, Context, Departure, STACK, Wanted};
-use lakewright::kinds;
-use lakewright::plan::{Kinds, Plan, plan};
-use lakewright::resource::{Action, Address, Condition, Desired, Live, Resource};
+use lakewright::resource::{Address, Condition, Live};
 use lakewright::services::Services as _;
 use lakewright_account::Delays;
 use lakewright_aws::ask;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 const PROGRAM: &str = "s3://jobs/stream.jar";
 
@@ -352,73 +350,4 @@ async fn an_application_cancels_the_streams_that_keep_it_from_changing() {
     let again = account.create("job_run.stream", full.clone()).await;
     account.delete("emr_application.main", &arm).await;
     assert_eq!(shown(&account.context, &again.id).await.state(), &JobRunState::Cancelled);
-}
-
-/// The plan for an application with more of a spec and a run on it that names its settings.
-async fn planned(context: &Context, more: Value) -> Plan {
-    let mut application = json!({"name": "shop"});
-    application.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let mut run = spec("${emr_application.main.id}");
-    run["spark_parameters"] = json!("--conf spark.lakewright.settings=${emr_application.main.settings}");
-    let resources = [("emr_application.main", application), ("job_run.stream", run)].map(|(address, spec)| {
-        let address: Address = address.parse().unwrap();
-        let spec = kind(&address).normalise(&spec).unwrap();
-        Resource { address, spec, after: BTreeSet::new(), tags: BTreeMap::new(), span: None }
-    });
-    let desired = Desired {
-        stack: "shop".to_owned(),
-        resources: resources.into(),
-        moved: Vec::new(),
-        foreign_buckets: BTreeMap::new(),
-        ignore_tags: Vec::new(),
-    };
-    let wanted = |one: &'static str| {
-        let asked = [one, "emr_application"];
-        let of_kind = desired.resources.iter().filter(move |one| asked.contains(&one.address.kind.as_str()));
-        of_kind.map(|one| Wanted { address: &one.address, spec: &one.spec }).collect::<Vec<_>>()
-    };
-    let mut live = Vec::new();
-    for name in ["emr_application", "job_run"] {
-        live.extend(kinds::named(name).unwrap().find(context, &wanted(name)).await.unwrap());
-    }
-    plan(Kinds(kinds::all()), &desired, &live).unwrap()
-}
-
-fn steps(plan: &Plan) -> Vec<(String, Action)> {
-    plan.steps.iter().map(|step| (step.address.to_string(), step.action)).collect()
-}
-
-async fn applied(context: &Context, plan: &Plan) {
-    let progress = Progress::quiet();
-    let report = apply(Kinds(kinds::all()), context, plan, &progress, &CancellationToken::new()).await;
-    assert!(report.complete(), "{report:?}");
-}
-
-#[tokio::test]
-async fn a_change_that_stops_the_application_replaces_the_run_in_the_same_plan() {
-    let account = account().await;
-    program(&account).await;
-    let context = &account.context;
-    let run = async || find(context, &spec("00none")).await.remove(0).id;
-    let first = planned(context, json!({})).await;
-    applied(context, &first).await;
-    assert_eq!(steps(&planned(context, json!({})).await), []);
-    let before = run().await;
-
-    let wider = json!({"max_capacity": {"vcpu": 32}});
-    let plan = planned(context, wider.clone()).await;
-    assert_eq!(steps(&plan), [("emr_application.main".to_owned(), Action::Update)]);
-    applied(context, &plan).await;
-    assert_eq!(run().await, before);
-
-    for other in [json!({"architecture": "ARM64"}), json!({"architecture": "ARM64", "idle_timeout_minutes": 5})] {
-        let before = run().await;
-        let plan = planned(context, other.clone()).await;
-        let expected = [("emr_application.main", Action::Update), ("job_run.stream", Action::Replace)];
-        assert_eq!(steps(&plan), expected.map(|(address, action)| (address.to_owned(), action)));
-        applied(context, &plan).await;
-        assert_eq!(shown(context, &before).await.state(), &JobRunState::Cancelled);
-        assert_eq!(shown(context, &run().await).await.state(), &JobRunState::Running);
-        assert_eq!(steps(&planned(context, other).await), []);
-    }
 }

@@ -370,32 +370,3 @@ fn policies_have_the_sizes_that_iam_takes() {
         }
     }
 }
-
-#[test]
-fn what_a_stacks_roles_may_do_is_what_aws_knows() {
-    let mut known = BTreeSet::new();
-    for (name, stack) in stacks() {
-        let desired = desired(&stack);
-        for role in desired.resources.iter().filter(|one| one.address.kind == "role") {
-            let policies: Vec<_> = role.spec["policies"].as_object().unwrap().values().cloned().collect();
-            for statement in allowing(&policies) {
-                let resources = texts(&statement["Resource"]);
-                for action in texts(&statement["Action"]) {
-                    let is_known = reference::covered_by(action).next().is_some();
-                    assert!(is_known, "{name} {}: {action} is unknown", role.address);
-                    // What stands in a log group is meant by `:*`, streams among it.
-                    let taken = |resource: &&str| {
-                        let is_pattern = resource.contains("${") || *resource == "*" || resource.ends_with(":*");
-                        // Connections are asked for by their former service's name too.
-                        let is_former = action.starts_with("codestar-connections:");
-                        let is_asked = |one: &reference::Action| reference::is_asked_on(&one.name, resource);
-                        is_pattern || is_former || reference::covered_by(action).any(is_asked)
-                    };
-                    assert!(resources.iter().any(taken), "{name} {}: {action} on {resources:?}", role.address);
-                    known.insert(action.to_owned());
-                }
-            }
-        }
-    }
-    assert!(known.contains("ssm:UpdateInstanceInformation") && known.len() > 30, "{known:?}");
-}

@@ -1,13 +1,15 @@
-//! The boundary of a stack's roles, and what takes a policy of its own, asked of an evaluator of IAM.
+//! What a stack's roles may do, their boundary, and what takes a policy of its own, asked of an evaluator of IAM.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 mod deployer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use deployer::{BOUNDARY, MADE, OWNED, allowing, allows, deployer, desired, judged, shop, stacks, texts};
 use lakewright::permissions::{Deployer, Purpose};
+use lakewright_iam::reference;
 use serde_json::Value;
 
 /// The roles that apply a stack.
@@ -117,4 +119,33 @@ fn adopting_takes_a_policy_of_its_own() {
         assert_eq!(allows(&judged(&adopt), action, resource, &keys), is_present, "{action}");
     }
     assert!(allows(&judged(&adopt), "ec2:CreateTags", "arn:aws:ec2:eu-north-1:123456789012:vpc/vpc-1", MADE));
+}
+
+#[test]
+fn what_a_stacks_roles_may_do_is_what_aws_knows() {
+    let mut known = BTreeSet::new();
+    for (name, stack) in stacks() {
+        let desired = desired(&stack);
+        for role in desired.resources.iter().filter(|one| one.address.kind == "role") {
+            let policies: Vec<_> = role.spec["policies"].as_object().unwrap().values().cloned().collect();
+            for statement in allowing(&policies) {
+                let resources = texts(&statement["Resource"]);
+                for action in texts(&statement["Action"]) {
+                    let is_known = reference::covered_by(action).next().is_some();
+                    assert!(is_known, "{name} {}: {action} is unknown", role.address);
+                    // What stands in a log group is meant by `:*`, streams among it.
+                    let taken = |resource: &&str| {
+                        let is_pattern = resource.contains("${") || *resource == "*" || resource.ends_with(":*");
+                        // Connections are asked for by their former service's name too.
+                        let is_former = action.starts_with("codestar-connections:");
+                        let is_asked = |one: &reference::Action| reference::is_asked_on(&one.name, resource);
+                        is_pattern || is_former || reference::covered_by(action).any(is_asked)
+                    };
+                    assert!(resources.iter().any(taken), "{name} {}: {action} on {resources:?}", role.address);
+                    known.insert(action.to_owned());
+                }
+            }
+        }
+    }
+    assert!(known.contains("ssm:UpdateInstanceInformation") && known.len() > 30, "{known:?}");
 }
