@@ -1,10 +1,11 @@
 //! `check`: what the stack means and seldom should.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::app::connect::stack;
@@ -14,7 +15,7 @@ use crate::app::{Global, Outcome, StackState, allowed, print, say};
 use crate::checks::{Allowed, BREAKING_CHANGE, Finding, RULES, findings, idle};
 use crate::kind::Context;
 use crate::plain;
-use crate::plan::{Options, Plan};
+use crate::plan::{self, Plan};
 use crate::quotas::{Standing, demands, stand};
 use crate::resource::{Address, Desired};
 use crate::stack::{Diagnostics, Stack};
@@ -26,6 +27,31 @@ pub enum CheckFormat {
     Text,
     /// For programs.
     Json,
+}
+
+/// What `check` can be given.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The stack file
+    pub stack: Option<PathBuf>,
+    /// How it is written on standard output
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// Lists the rules instead
+    #[arg(long)]
+    pub rules: bool,
+    /// Compares the account's quotas with what exists in it and what the stack adds instead
+    #[arg(long, conflicts_with = "rules")]
+    pub quotas: bool,
+    /// Compares the tables with those of a stack file, or of the same one in a revision of git, instead
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["rules", "quotas"])]
+    pub compat: Option<String>,
+    /// Asks no schema registry: only the declarations are compared
+    #[arg(long, requires = "compat")]
+    pub no_registry: bool,
+    /// Sends passwords to registries that the base doesn't name with these secrets too: look at where they are first
+    #[arg(long, requires = "compat", conflicts_with = "no_registry")]
+    pub new_registry_logins: bool,
 }
 
 const BOLD: Style = Style::new().bold();
@@ -79,7 +105,7 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
 /// `lakewright check --quotas`.
 pub async fn quotas(global: &Global, format: CheckFormat) -> Result<Outcome> {
     let state = StackState::open(global).await?;
-    let snapshot = state.snapshot(&state.context, Options::default()).await?;
+    let snapshot = state.snapshot(&state.context, plan::Options::default()).await?;
     let standing = stand(&state.context, &demands(&snapshot.plan)).await?;
     let hit = standing.iter().filter(|one| one.is_hit()).count();
     let mut out = String::new();

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::options::{Deleted, Format, How, Part, Picture, Reference, Written, sha256, twelve_digits};
-use super::permissions::For;
-use super::{account, check, init, inspect, maintain, search, table};
+use super::options::{Deleted, How, Part, Picture, Reference, Written, sha256};
+use super::{account, check, cost, init, inspect, maintain, permissions, search, table};
 use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
@@ -185,28 +184,7 @@ Examples:
   lakewright check --rules                          every rule, its reason and its fix
   lakewright check --quotas                         whether the account may have as much
   lakewright check --compat origin/main             whether it breaks readers or producers")]
-    Check {
-        /// The stack file
-        stack: Option<PathBuf>,
-        /// How it is written on standard output
-        #[arg(long, value_enum, default_value_t = check::CheckFormat::Text)]
-        format: check::CheckFormat,
-        /// Lists the rules instead
-        #[arg(long)]
-        rules: bool,
-        /// Compares the account's quotas with what exists in it and what the stack adds instead
-        #[arg(long, conflicts_with = "rules")]
-        quotas: bool,
-        /// Compares the tables with those of a stack file, or of the same one in a revision of git, instead
-        #[arg(long, value_name = "BASE", conflicts_with_all = ["rules", "quotas"])]
-        compat: Option<String>,
-        /// Asks no schema registry: only the declarations are compared
-        #[arg(long, requires = "compat")]
-        no_registry: bool,
-        /// Sends passwords to registries that the base doesn't name with these secrets too: look at where they are first
-        #[arg(long, requires = "compat", conflicts_with = "no_registry")]
-        new_registry_logins: bool,
-    },
+    Check(check::Options),
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\
 By list prices that come with the program; what is billed by use alone is named and not guessed. A star marks a price that \
@@ -216,19 +194,7 @@ Examples:
   lakewright cost stacks/shop.toml
   lakewright cost --refresh                         with AWS's newest prices, by your credentials
   lakewright cost --format json | jq .monthly")]
-    Cost {
-        /// The stack file
-        stack: Option<PathBuf>,
-        /// How it is written on standard output
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-        /// Reads the newest prices from AWS's Price List first
-        #[arg(long)]
-        refresh: bool,
-        /// The file that refreshed prices are read from and written to [default: ~/.cache/lakewright/prices.toml]
-        #[arg(long, value_name = "FILE")]
-        prices: Option<PathBuf>,
-    },
+    Cost(cost::Options),
     /// Prints the IAM policies that planning, applying and destroying the stack take; asks nothing of AWS
     ///
     /// They are the members of one object, by names that IAM can have: one policy holds 6,144 characters, and a role takes ten.
@@ -241,22 +207,7 @@ Examples:
   done
   lakewright permissions --for adopt                what taking over others' things takes besides
   lakewright permissions --boundary                 the policy for permissions_boundary in [stack]")]
-    Permissions {
-        /// The stack file
-        stack: Option<PathBuf>,
-        /// The account, when the stack file names none
-        #[arg(long, value_name = "DIGITS", value_parser = twelve_digits)]
-        account: Option<String>,
-        /// What the policies are for
-        #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = For::Apply)]
-        purpose: For,
-        /// Who assumes the role that the stack names, with --for caller: a role or user [default: whoever its account lets]
-        #[arg(long, value_name = "ARN")]
-        caller: Option<String>,
-        /// Prints the policy that bounds the stack's roles instead
-        #[arg(long, conflicts_with = "purpose")]
-        boundary: bool,
-    },
+    Permissions(permissions::Options),
     /// Explains an address of the stack or a kind of resource; asks nothing of AWS
     #[command(after_help = "\
 Examples:

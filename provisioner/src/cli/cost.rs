@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::Args;
 
 use super::options::Format;
 use crate::app::cache::cache;
@@ -13,6 +14,22 @@ use crate::app::{Global, Outcome, print, say};
 use crate::cost::{Estimate, Prices, refresh};
 use crate::plan::Plan;
 use crate::render;
+
+/// What `cost` can be given.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The stack file
+    pub stack: Option<PathBuf>,
+    /// How it is written on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Reads the newest prices from AWS's Price List first
+    #[arg(long)]
+    pub refresh: bool,
+    /// The file that refreshed prices are read from and written to [default: ~/.cache/lakewright/prices.toml]
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
 
 /// `lakewright cost`.
 pub async fn run(global: &Global, format: Format, newer: bool, file: Option<&Path>) -> Result<Outcome> {

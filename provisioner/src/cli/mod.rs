@@ -84,11 +84,13 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             inspect::outputs(&global, format).await
         }
-        Command::Check { stack, format, quotas: true, .. } => {
+        Command::Check(check::Options { stack, format, quotas: true, .. }) => {
             named(stack);
             check::quotas(&global, format).await
         }
-        Command::Check { stack, format, compat: Some(base), no_registry, new_registry_logins, .. } => {
+        Command::Check(check::Options {
+            stack, format, compat: Some(base), no_registry, new_registry_logins, ..
+        }) => {
             named(stack);
             let asked = match (no_registry, new_registry_logins) {
                 (true, _) => compat::Asked::None,
@@ -97,15 +99,15 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             };
             Box::pin(compat::run(&global, format, &base, asked)).await
         }
-        Command::Check { stack, format, rules, quotas: false, compat: None, .. } => {
+        Command::Check(check::Options { stack, format, rules, quotas: false, compat: None, .. }) => {
             named(stack);
             check::run(&global, format, rules)
         }
-        Command::Cost { stack, format, refresh, prices } => {
+        Command::Cost(cost::Options { stack, format, refresh, prices }) => {
             named(stack);
             cost::run(&global, format, refresh, prices.as_deref()).await
         }
-        Command::Permissions { stack, account, purpose, caller, boundary } => {
+        Command::Permissions(permissions::Options { stack, account, purpose, caller, boundary }) => {
             named(stack);
             let wanted = permissions::Wanted::new(purpose, boundary, caller)?;
             permissions::run(&global, account, wanted)

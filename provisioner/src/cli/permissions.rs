@@ -1,11 +1,13 @@
 //! `permissions`: the policies of those who plan, apply and adopt, and the boundary of a stack's roles.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use lakewright_iam::Arn;
 
+use super::options::twelve_digits;
 use crate::app::connect::stack;
 use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, print, say};
@@ -27,6 +29,25 @@ pub enum For {
     /// Besides: what an administrator does once, with the bucket of the leases, the roles that apply the stack and a new network's
     /// default security group
     Setup,
+}
+
+/// What `permissions` can be given.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The stack file
+    pub stack: Option<PathBuf>,
+    /// The account, when the stack file names none
+    #[arg(long, value_name = "DIGITS", value_parser = twelve_digits)]
+    pub account: Option<String>,
+    /// What the policies are for
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = For::Apply)]
+    pub purpose: For,
+    /// Who assumes the role that the stack names, with --for caller: a role or user [default: whoever its account lets]
+    #[arg(long, value_name = "ARN")]
+    pub caller: Option<String>,
+    /// Prints the policy that bounds the stack's roles instead
+    #[arg(long, conflicts_with = "purpose")]
+    pub boundary: bool,
 }
 
 impl For {
