@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::options::{Deleted, How, Part, Picture, Reference, Written, sha256};
-use super::{account, check, cost, init, inspect, maintain, permissions, search, table};
+use super::{account, check, cost, init, inspect, maintain, permissions, search, table, transform};
 use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
@@ -374,6 +374,9 @@ Examples:
   lakewright search --local \"lipstick stockholm\"
   lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
     Search(search::Options),
+    /// Tries what the shipper's transforms make of records
+    #[command(subcommand)]
+    Transform(transform::TransformCommand),
     /// Prints the JSON Schema of stack files, by which editors complete them
     Schema {
         /// Prints the reference of resource kinds instead

@@ -19,6 +19,7 @@ mod rotate;
 mod saved;
 mod search;
 mod table;
+mod transform;
 mod unmoved;
 
 use std::path::PathBuf;
@@ -141,6 +142,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             rotate::run(&global, &address, yes).await
         }
         Command::Search(options) => search::run(&global, &options).await,
+        Command::Transform(command) => {
+            let transform::TransformCommand::Test(options) = &command;
+            named(options.stack.clone());
+            transform::run(&global, &command)
+        }
         Command::Schema { kinds: true, format: None | Some(Reference::Markdown) } => {
             print(&crate::render::kinds_page(crate::kinds::all()))
         }

@@ -11,7 +11,7 @@ mod grant;
 mod pace;
 mod quota;
 mod right;
-mod schema;
+pub mod schema;
 mod sensitive;
 mod step;
 mod tagging;

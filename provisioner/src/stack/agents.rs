@@ -7,6 +7,7 @@ use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 use super::functions::Statement;
 use super::scenario::Scenario;
+use super::transforms::TransformSection;
 use super::units::{Period, Size};
 use super::values::{Retired, Setting, Share, Whole};
 
@@ -210,6 +211,8 @@ section! {
         days_ahead: At<Whole<0, 36_500>> = At::given(Whole(u64::from(shipper::days_ahead()))),
         /// A longer record goes to the dead letters' file on the host, in pieces, and not to the index; the backup has it whole.
         max_record: At<Size> = At::given(Size(shipper::max_record())),
+        /// What is done to records on their way, in this order; `lakewright transform test` tries it.
+        transforms: Vec<TransformSection> = Vec::new(),
     }
 }
 

@@ -32,6 +32,7 @@ mod sections;
 mod sql;
 mod tables;
 mod tags;
+mod transforms;
 mod units;
 mod values;
 mod variables;
@@ -64,6 +65,7 @@ pub use tables::{
     Architecture, Batch, ColumnSection, ColumnTable, Format, OnTombstone, Query, Search, TableSection, Unknown,
     WarehouseMaintainedBy,
 };
+pub use transforms::TransformSection;
 pub use units::{Age, Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
 pub use variables::{Declared, Given};

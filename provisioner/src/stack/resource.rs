@@ -66,7 +66,7 @@ impl Decode for Own {
 }
 
 /// Notes the places of a value and of all within it.
-fn note(path: &str, node: &Node<'_>, places: &mut BTreeMap<String, Range<usize>>) {
+pub(super) fn note(path: &str, node: &Node<'_>, places: &mut BTreeMap<String, Range<usize>>) {
     places.insert(path.to_owned(), node.span());
     match node.get_ref() {
         DeValue::Array(items) => {

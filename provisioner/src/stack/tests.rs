@@ -33,6 +33,7 @@ mod tags;
 mod texts;
 mod together;
 mod topics;
+mod transforms;
 
 fn shipped(name: &str) -> Stack {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks").join(name);

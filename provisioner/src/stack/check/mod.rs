@@ -32,6 +32,7 @@ mod tables;
 mod tags;
 mod together;
 mod topics;
+mod transforms;
 mod watch;
 
 pub(super) use models::{check_models, column_mistakes, not_in_catalog};
@@ -58,6 +59,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.ci();
     checker.search();
     checker.agents();
+    checker.transforms();
     checker.spark();
     checker.scenario();
     checker.log_topic();
