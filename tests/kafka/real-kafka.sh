@@ -2,7 +2,7 @@
 # A real Apache Kafka (one node, no ZooKeeper) for tests.
 #   real-kafka.sh start PORT    fetches it once, starts it on 127.0.0.1:PORT (and PORT+1 for its controller), waits
 #   real-kafka.sh stop PORT     stops it and removes its data
-#   real-kafka.sh test PORT     starts it, runs the suite of the local log and the stream agent's tests of groups on it, stops it
+#   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
 #   real-kafka.sh password PORT USER PASSWORD    lets the user log in at PORT+2 by that password only (TLS and SCRAM-SHA-512)
 # Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set. With KAFKA_SCRAM=1 it listens at PORT+2
 # too, by a certificate of the authority run-PORT/tls.pem, and asks clients there to log in anew every two seconds. With KAFKA_ACLS
@@ -159,12 +159,6 @@ suite() {
     cargo test -p lakewright-kafka --test suite -- "$@"
 }
 
-# Their topics and groups have the same names: one after the other.
-groups() {
-  cd "$root"
-  LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port cargo test -p lakewright-stream --test stream identity:: -- --test-threads=1
-}
-
 case $1 in
   start) start ;;
   password) password "$3" "$4" ;;
@@ -176,7 +170,6 @@ case $1 in
     password shop right
     password shop right SCRAM-SHA-256
     suite
-    groups
     stop
     KAFKA_ACLS=open
     start

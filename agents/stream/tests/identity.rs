@@ -1,6 +1,6 @@
 //! Agents with an identity in their consumer group: who starts again is who it was, whatever it reads by then.
 //!
-//! On the local Kafka, or on the one that `LAKEWRIGHT_TEST_KAFKA` names (`tests/kafka/real-kafka.sh test PORT`).
+//! On the local Kafka, or, one after the other, on the one that `LAKEWRIGHT_TEST_KAFKA` names.
 
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,33 @@ async fn who_starts_again_with_a_topic_more_reads_it_as_the_same_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_starts_again_with_a_topic_less_leaves_it_to_others_and_takes_in_nothing_of_it() {
+    let mut world = World::new().await;
+    world.make_topic(MORE).await;
+    sell(&world, "first").await;
+    let one = world.start_as("narrower", Some("one"), with_more());
+    until_sold(&world, 1).await;
+    world.send(60).await;
+    world.settled().await;
+    let of_one = identity(&world, "one");
+    end(one).await;
+    sell(&world, "second").await;
+    let narrower = world.start_as("narrower", Some("one"), users());
+    until("given its partitions by the topics of now", || rebalances(&narrower.0) >= 2.0).await;
+    world.send(60).await;
+    world.settled().await;
+    assert_eq!(records(&[&narrower.0]), 60, "nothing of the other topic");
+    assert_eq!(world.rows_of("sales").await.len(), 1);
+    assert_eq!(identity(&world, "one"), of_one);
+    let two = world.start_as("narrower", Some("two"), with_more());
+    until_sold(&world, 2).await;
+    assert!(are_members(&world, "narrower-cooperative", &[&of_one, &identity(&world, "two")]).await);
+    end(narrower).await;
+    end(two).await;
+    world.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_change_twice_in_a_row_are_read_all_the_same() {
     let mut world = World::new().await;
     world.make_topic(MORE).await;
@@ -169,6 +196,22 @@ async fn topics_that_change_twice_in_a_row_are_read_all_the_same() {
     until_sold(&world, 2).await;
     world.send(60).await;
     world.settled().await;
+    end(again).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_of_before_that_are_gone_keep_nobody_from_reading() {
+    let mut world = World::new().await;
+    world.make_topic("old").await;
+    let old = vec![Table { topic: "old".into(), ..declaration("users") }];
+    let one = world.start_as("gone", Some("one"), old);
+    until("a member", || rebalances(&one.0) > 0.0).await;
+    end(one).await;
+    world.delete_topic("old").await;
+    world.send(60).await;
+    let again = world.start_as("gone", Some("one"), tables());
+    world.settled().await;
+    until("without an error", || again.0.health.last_error().is_none()).await;
     end(again).await;
 }
 
