@@ -208,9 +208,8 @@ impl Shipper {
 
     /// Lets the backup's group begin where index and backup stood together, before either goes on alone.
     async fn adopt(&self, topics: BTreeMap<String, TopicIdentity>) -> Result<()> {
-        let (agent, kafka, group) = (self.agent.clone(), self.kafka.clone(), self.config.group.clone());
-        let adopted =
-            tokio::task::spawn_blocking(move || adopt(&agent, &kafka, &topics, (&backup_group(&group), &group)));
+        let (kafka, group) = (self.kafka.clone(), self.config.group.clone());
+        let adopted = tokio::task::spawn_blocking(move || adopt(&kafka, &topics, (&backup_group(&group), &group)));
         adopted.await.context("a Kafka request was cut short")?
     }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{Access, KafkaContext, TopicIdentity};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use lakewright_runtime::kafka::{Access, Client, TopicIdentity, with_client};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 /// How long Kafka may take for each request.
@@ -20,34 +19,38 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// Kafka doesn't answer, or takes no offset.
-pub fn adopt(
-    agent: &Agent,
-    access: &Access,
-    topics: &BTreeMap<String, TopicIdentity>,
-    (own, other): (&str, &str),
-) -> Result<()> {
-    let client = |group: &str| -> Result<BaseConsumer<KafkaContext>> {
+pub fn adopt(access: &Access, topics: &BTreeMap<String, TopicIdentity>, (own, other): (&str, &str)) -> Result<()> {
+    let member = |group: &str| {
         let mut access = access.clone();
         access.set("group.id", group).set("enable.auto.commit", "false");
-        access.create_with_context(access.context(&agent.health)).context("make a Kafka client")
+        access
     };
-    let (own_client, other_client) = (client(own)?, client(other)?);
+    with_client(&member(own), |own_client| {
+        with_client(&member(other), |other_client| begin_there(topics, (own_client, own), (other_client, other)))
+    })
+}
+
+fn begin_there(
+    topics: &BTreeMap<String, TopicIdentity>,
+    (own_client, own): (&Client, &str),
+    (other_client, other): (&Client, &str),
+) -> Result<()> {
     for (topic, identity) in topics {
         let mut asked = TopicPartitionList::new();
         for partition in &identity.partitions {
             asked.add_partition(topic, *partition);
         }
-        let committed = |client: &BaseConsumer<KafkaContext>, group: &str| {
+        let committed = |client: &Client, group: &str| {
             let found = client.committed_offsets(asked.clone(), PATIENCE);
             found.with_context(|| format!("ask for the offsets of the group {group} in {topic}"))
         };
-        let has_any = committed(&own_client, own)?.elements().iter().any(|element| is_offset(element.offset()));
+        let has_any = committed(own_client, own)?.elements().iter().any(|element| is_offset(element.offset()));
         if has_any {
             continue;
         }
         let mut begin = TopicPartitionList::new();
         let mut adopted = 0;
-        for element in committed(&other_client, other)?.elements() {
+        for element in committed(other_client, other)?.elements() {
             let partition = element.partition();
             let offset = if is_offset(element.offset()) {
                 adopted += 1;

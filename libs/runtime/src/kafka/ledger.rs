@@ -138,11 +138,15 @@ pub(super) async fn reach(access: &Access, timeout: Duration) -> anyhow::Result<
     blocking(move || with_client(&access, ask)).await
 }
 
-type Client = BaseConsumer<KafkaContext>;
+/// A client for requests.
+pub type Client = BaseConsumer<KafkaContext>;
 
-/// Runs a request with a client of its own. The reason why a cluster doesn't answer (a wrong password, say) comes as
+/// Runs requests with a client of their own, which is logged in; blocks. The reason why a cluster doesn't answer (a wrong password, say) comes as
 /// an event and not with the failed request: it is put to the error.
-fn with_client<T>(access: &Access, request: impl FnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+///
+/// # Errors
+/// No client can be made, or the requests fail.
+pub fn with_client<T>(access: &Access, request: impl FnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let health = Arc::new(Health::default());
     let client: Client = access.create_with_context(access.context(&health)).context("make a Kafka client")?;
     let start = Instant::now();

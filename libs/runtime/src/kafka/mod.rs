@@ -15,7 +15,7 @@ mod topics;
 pub use acls::{Acl, AclError, Acls, CLUSTER, Known, Operation, Pattern, Permission, ResourceType, principal};
 pub use client::{Access, KafkaContext, access, client_config};
 pub use epochs::leader_epoch;
-pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
+pub use ledger::{Client, ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger, with_client};
 pub use offsets::{ByPartition, offsets_using};
 pub use topic_ids::TopicRefused;
 pub use topics::ensure;
