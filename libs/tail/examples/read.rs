@@ -1,5 +1,5 @@
 //! How many bytes of log files are read in a second and in a second of CPU, and what files that don't grow cost:
-//! `cargo run --package lakewright-tail --example throughput -- [MEGABYTES] [FILES]`.
+//! `cargo run --package lakewright-tail --example read -- [MEGABYTES] [FILES]`.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};

@@ -1,7 +1,7 @@
 //! Measures the shipper: MB of JSON per CPU-second, MB per second and peak memory, from Kafka to a bulk endpoint and a bucket that
 //! answer at once and keep nothing but counts.
 //!
-//! `cargo run -p lakewright-shipper --example throughput -- [RECORDS] [gzip]`. Kafka's log and the two ends run in processes of their own,
+//! `cargo run -p lakewright-shipper --example ship -- [RECORDS] [gzip]`. Kafka's log and the two ends run in processes of their own,
 //! so that only the shipper's CPU time is counted. The first run ships to the index with the bucket away at its start, the second to both.
 
 #[path = "../tests/support/ends.rs"]
