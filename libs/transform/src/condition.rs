@@ -116,7 +116,6 @@ impl Literal {
     fn is(&self, value: &Scalar<'_>) -> bool {
         match (self, value) {
             (Self::Text(text), _) => value.text() == Some(text),
-            #[expect(clippy::float_cmp, reason = "both are what somebody wrote")]
             (Self::Number(number), _) => value.number() == Some(*number),
             (Self::Bool(one), Scalar::Bool(other)) => one == other,
             (Self::Bool(one), Scalar::Text(text)) => text == if *one { "true" } else { "false" },

@@ -170,9 +170,7 @@ impl<'a> Event<'a> {
         let Some((first, rest)) = way.split_first() else {
             return if self.body.is_none() && last != MESSAGE { None } else { self.body_mut().remove(last) };
         };
-        if self.body.is_none() {
-            return None;
-        }
+        self.body.as_ref()?;
         let mut value = self.body_mut().get_mut(first)?;
         for step in rest {
             value = within(value, step)?;

@@ -59,7 +59,7 @@ impl Zone {
 
     /// The moment that a clock on the wall shows there. Where it shows it twice, the first; where it leaps over it, the moment
     /// by the clock that wasn't put forward yet.
-    pub fn moment(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+    pub fn moment(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         let zone = match self {
             Self::Fixed(offset) => return offset.from_local_datetime(&local).earliest().map(|time| time.to_utc()),
             Self::Named(zone) => zone,
@@ -72,10 +72,10 @@ impl Zone {
     }
 
     /// What the clock on the wall shows there at a moment.
-    fn local(&self, time: DateTime<Utc>) -> NaiveDateTime {
+    fn local(self, time: DateTime<Utc>) -> NaiveDateTime {
         match self {
-            Self::Named(zone) => time.with_timezone(zone).naive_local(),
-            Self::Fixed(offset) => time.with_timezone(offset).naive_local(),
+            Self::Named(zone) => time.with_timezone(&zone).naive_local(),
+            Self::Fixed(offset) => time.with_timezone(&offset).naive_local(),
         }
     }
 }
@@ -129,7 +129,7 @@ impl Format {
     }
 
     /// The time that a text is; `near` chooses the year of one that names none.
-    pub fn read(&self, text: &str, zone: &Zone, near: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn read(&self, text: &str, zone: Zone, near: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let time = match self {
             Self::Rfc3339 => match usual(text) {
                 Some(time) => time,
@@ -189,7 +189,7 @@ fn sound(pattern: &str) -> Result<Format, Mistake> {
     }
     let sample = Utc.with_ymd_and_hms(2026, 12, 31, 23, 58, 57).single().unwrap_or_default();
     let written = sample.format(pattern).to_string();
-    if by_pattern(&written, pattern, &Zone::default()).is_none() {
+    if by_pattern(&written, pattern, Zone::default()).is_none() {
         return Err(wrong(
             format!("`{pattern}` names no time: it wrote {written:?} and couldn't read it"),
             "name year, month and day, and the hour with its minute, or %s",
@@ -198,7 +198,7 @@ fn sound(pattern: &str) -> Result<Format, Mistake> {
     Ok(Format::Pattern(pattern.to_owned()))
 }
 
-fn by_pattern(text: &str, pattern: &str, zone: &Zone) -> Option<DateTime<Utc>> {
+fn by_pattern(text: &str, pattern: &str, zone: Zone) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_str(text, pattern) {
         return Some(time.to_utc());
     }
@@ -237,7 +237,7 @@ fn epoch(text: &str, per_second: i64) -> Option<DateTime<Utc>> {
 /// The moment of a day and time without a year: of three years the one that brings it nearest to another moment.
 pub fn nearest_year(
     near: DateTime<Utc>,
-    zone: &Zone,
+    zone: Zone,
     in_year: impl Fn(i32) -> Option<NaiveDateTime>,
 ) -> Option<DateTime<Utc>> {
     let year = zone.local(near).year();

@@ -83,7 +83,7 @@ impl<'a> Value<'a> {
             && json.starts_with('{')
         {
             let object = match json {
-                Cow::Borrowed(json) => json::object(*json).ok()?,
+                Cow::Borrowed(json) => json::object(json).ok()?,
                 Cow::Owned(json) => json::object(json).ok()?.into_owned(),
             };
             *self = Self::Object(object);
@@ -100,7 +100,7 @@ impl<'a> Value<'a> {
             && json.starts_with('[')
         {
             let items = match json {
-                Cow::Borrowed(json) => json::array(*json).ok()?,
+                Cow::Borrowed(json) => json::array(json).ok()?,
                 Cow::Owned(json) => json::array(json).ok()?.into_iter().map(Value::into_owned).collect(),
             };
             *self = Self::Array(items);

@@ -93,7 +93,7 @@ impl<'t> Scan<'t> {
         self.rest = &digits[count..];
         let mut nanos = 0;
         for index in 0..9 {
-            nanos = nanos * 10 + digits[..count].as_bytes().get(index).map_or(0, |digit| u32::from(digit - b'0'));
+            nanos = nanos * 10 + digits.as_bytes()[..count].get(index).map_or(0, |digit| u32::from(digit - b'0'));
         }
         nanos
     }
@@ -121,7 +121,7 @@ impl<'t> Scan<'t> {
     }
 
     /// Takes a date, `2026-01-02` or with slashes, and behind `T`, a space or nothing else a clock; then a zone, if one stands there.
-    pub fn iso(&mut self, zone: &Zone) -> Option<DateTime<Utc>> {
+    pub fn iso(&mut self, zone: Zone) -> Option<DateTime<Utc>> {
         let local = self.date_and_clock()?;
         let before = self.rest;
         let _ = self.takes(" ");
@@ -160,7 +160,7 @@ impl<'t> Scan<'t> {
     }
 
     /// Takes `Jan  2 15:04:05` or `Jan 2 2026 15:04:05`.
-    pub fn syslog(&mut self, zone: &Zone, near: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn syslog(&mut self, zone: Zone, near: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let month = month(self.rest)?;
         self.rest = self.rest.get(3..)?;
         self.space()?;

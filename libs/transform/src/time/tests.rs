@@ -6,7 +6,7 @@ fn near() -> DateTime<Utc> {
 
 fn read(format: &str, text: &str, zone: Option<&str>) -> Option<String> {
     let (format, zone) = (Format::parse(format).expect(format), Zone::parse(zone).expect("a zone"));
-    format.read(text, &zone, near()).map(rfc3339)
+    format.read(text, zone, near()).map(rfc3339)
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_time_without_a_zone_is_of_the_declared_one() {
 fn the_year_that_a_time_lacks_is_the_nearest() {
     let read = |text: &str, near: &str| {
         let near = near.parse().expect("a time");
-        Format::Syslog.read(text, &Zone::default(), near).map(rfc3339).unwrap_or_default()
+        Format::Syslog.read(text, Zone::default(), near).map(rfc3339).unwrap_or_default()
     };
     assert_eq!(read("Dec 31 23:59:59", "2026-01-01T00:00:01Z"), "2025-12-31T23:59:59Z");
     assert_eq!(read("Jan  1 00:00:00", "2025-12-31T23:59:59Z"), "2026-01-01T00:00:00Z");

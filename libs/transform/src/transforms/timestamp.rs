@@ -49,7 +49,7 @@ impl Apply for Timing {
             Some(Scalar::Text(text) | Scalar::Number(text)) => text,
             _ => return Err(format!("`{}` is {}, no time", self.field, value.kind())),
         };
-        let read = |format| Format::read(format, text.trim(), &self.zone, arrived).map(|time| (time, format));
+        let read = |format| Format::read(format, text.trim(), self.zone, arrived).map(|time| (time, format));
         let Some((time, format)) = self.formats.iter().find_map(read) else {
             let shown: String = text.chars().take(60).collect();
             return Err(format!("`{}` is no time as it is declared: {shown:?}", self.field));

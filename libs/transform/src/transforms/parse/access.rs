@@ -72,7 +72,7 @@ fn request<'t>(text: Cow<'t, str>, line: &mut Line<'t>) {
             Some((path, protocol)) if protocol.starts_with("HTTP/") => (path, protocol),
             _ => (rest, ""),
         };
-        (is_method(method) && !path.is_empty()).then(|| (method.len(), path.len(), protocol.len()))
+        (is_method(method) && !path.is_empty()).then_some((method.len(), path.len(), protocol.len()))
     };
     let Some((method, path, protocol)) = parts else { return line.text("request", text) };
     let part = |from: usize, length: usize| match &text {

@@ -35,12 +35,12 @@ impl Lines {
         let text = found.name("time")?.as_str();
         let mut scan = Scan::new(text);
         if self.format != LogFormat::Klog {
-            return scan.iso(&self.zone);
+            return scan.iso(self.zone);
         }
         let (month, day) = (scan.digits(2, 2)?, scan.digits(2, 2)?);
         scan.space()?;
         let clock = scan.clock()?;
-        nearest_year(arrived, &self.zone, |year| {
+        nearest_year(arrived, self.zone, |year| {
             Some(NaiveDateTime::new(NaiveDate::from_ymd_opt(year, month, day)?, clock))
         })
         .filter(|time| time.year() > 0)

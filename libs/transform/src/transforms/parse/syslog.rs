@@ -150,12 +150,12 @@ impl Syslog {
     /// RFC 3164 and what is near to it, behind the priority.
     fn old<'t>(&self, mut scan: Scan<'t>, arrived: DateTime<Utc>, line: &mut Line<'t>) -> Option<DateTime<Utc>> {
         let mut newer = scan;
-        let time = match newer.iso(&self.zone) {
+        let time = match newer.iso(self.zone) {
             Some(time) => {
                 scan = newer;
                 time
             }
-            None => scan.syslog(&self.zone, arrived)?,
+            None => scan.syslog(self.zone, arrived)?,
         };
         line.time(time);
         let _ = scan.takes(":");
