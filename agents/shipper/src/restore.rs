@@ -76,6 +76,7 @@ pub struct Restored {
 type Producer = FutureProducer<KafkaContext>;
 
 /// Where records go, and what it takes.
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 enum Taking {
     Index { sink: Box<IndexSink>, batch: Batch, streams: BTreeMap<(String, i32), Arc<Stream>>, metrics: PipeMetrics },
     Topic { producer: Producer, topic: String, sending: JoinSet<Result<()>> },

@@ -260,7 +260,7 @@ async fn of_two_with_one_identity_one_takes_another_and_both_read() {
     world.settled().await;
     assert!(records(&[&usurper.0]) > 0);
     assert!(!one.1.is_finished(), "it shows for a while what happened");
-    assert_eq!(fenced(&one.0), 1.0);
+    assert_eq!(fenced(&one.0) as u64, 1);
     one.0.shutdown.cancel();
     let error = one.1.await.expect("ended").expect_err("it lost its place").to_string();
     assert!(error.contains("the group both-cooperative") && error.contains("LAKEWRIGHT_INSTANCE"), "{error}");

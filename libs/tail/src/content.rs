@@ -60,7 +60,7 @@ pub(crate) enum Content {
     Plain(File),
     /// `at` is the place in the unpacked bytes.
     Packed {
-        decoder: MultiGzDecoder<BufReader<File>>,
+        decoder: Box<MultiGzDecoder<BufReader<File>>>,
         at: u64,
     },
 }
@@ -73,7 +73,7 @@ impl Content {
         let mut magic = [0; 3];
         let length = read_at(&file, &mut magic, 0)?;
         let content = if magic[..length] == [0x1f, 0x8b, 8] {
-            Self::Packed { decoder: MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file)), at: 0 }
+            Self::Packed { decoder: Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file))), at: 0 }
         } else {
             Self::Plain(file)
         };

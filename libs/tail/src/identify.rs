@@ -147,9 +147,10 @@ impl Files {
         for key in &free {
             let stream = &self.streams[key];
             let is_hunted = stream.carrier.is_none() && stream.hunted.is_some_and(|until| now.instant < until);
-            let is_short = match packed {
-                true => judge(stream, seen)? == Verdict::Shorter,
-                false => is_hunted && seen.size <= stream.framer.end() && stream.is_alike(&seen.head),
+            let is_short = if packed {
+                judge(stream, seen)? == Verdict::Shorter
+            } else {
+                is_hunted && seen.size <= stream.framer.end() && stream.is_alike(&seen.head)
             };
             short = short.or(is_short.then_some(*key));
         }

@@ -258,7 +258,8 @@ fn is_same(content: &mut Content, stream: &mut Stream) -> io::Result<bool> {
     if let Some(mark) = stream.last_read.filter(|mark| mark.end > stream.entry.head.length as u64) {
         let mut before = vec![0; mark.length];
         let read = content.read(mark.start(), &mut before)?;
-        if !mark.fits(&before[..read]) && !(read == mark.length && before.iter().all(|byte| *byte == 0)) {
+        let is_nul = read == mark.length && before.iter().all(|byte| *byte == 0);
+        if !is_nul && !mark.fits(&before[..read]) {
             return Ok(false);
         }
     }

@@ -145,7 +145,7 @@ impl Search {
                 },
                 Outcome::TooLarge if count > 1 => most = count / 2,
                 Outcome::TooLarge => {
-                    open.refuse_first("too_large", "the document is too large for the cluster".to_owned())
+                    open.refuse_first("too_large", "the document is too large for the cluster".to_owned());
                 }
                 Outcome::Malformed(_) if count > 1 => suspects = count / 2,
                 Outcome::Malformed(reason) if self.is_proven().await => {
