@@ -113,7 +113,7 @@ async fn what_an_operator_mends_is_waited_for() {
         world.ends.set(mode);
         world.send(30).await;
         let running = world.start();
-        until("it is tried again", || running.value(&shipper::RETRIES) >= 3.0).await;
+        until("it is tried again", || running.value(&shipper::RETRIES) >= 3).await;
         assert!(world.indices().is_empty(), "{mode:?}: {:?}", world.indices());
         world.ends.set(Mode::Takes);
         world.send(2).await;
@@ -131,7 +131,7 @@ async fn what_no_day_takes_goes_whole_to_the_dead_letters() {
     world.ends.set(Mode::Rejects);
     let now = chrono::Utc::now().to_rfc3339();
     let long = format!(r#"{{"event_time":"{now}","n":"x","text":"{}"}}"#, "long ".repeat(20_000));
-    world.send_these(&[long.clone()]).await;
+    world.send_these(std::slice::from_ref(&long)).await;
     let running = world.start();
     until("it is among the dead letters", || world.ends.documents.lock().len() == 1).await;
     let (key, document) =
@@ -139,7 +139,7 @@ async fn what_no_day_takes_goes_whole_to_the_dead_letters() {
     let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
     assert_eq!(key.0, "actions-rejected");
     assert_eq!((&document["payload"], &document["error_type"]), (&long.into(), &"mapper_parsing_exception".into()));
-    assert_eq!(running.value(&shipper::REJECTED), 1.0);
+    assert_eq!(running.value(&shipper::REJECTED), 1);
     running.stop().await.expect("ended well");
 }
 
@@ -151,7 +151,7 @@ async fn what_no_index_takes_goes_whole_to_the_dead_letters_file() {
     let payload = |n: u32| format!(r#"{{"event_time":"{now}","n":{n}}}"#);
     world.send_these(&[payload(0), payload(1), payload(2), "no document".to_owned()]).await;
     let running = world.start();
-    until("they are counted", || running.value(&shipper::REFUSED) == 4.0).await;
+    until("they are counted", || running.value(&shipper::REFUSED) == 4).await;
     let text = std::fs::read_to_string(world.data.path().join("dead-letters.jsonl")).expect("a file");
     let letters: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(letters.len(), 4);
@@ -177,7 +177,7 @@ async fn a_record_that_is_too_long_comes_in_pieces_and_the_next_one_goes_on() {
     world.send_these(&[long.clone(), format!(r#"{{"event_time":"{now}"}}"#)]).await;
     let running = world.start();
     until("the next one is indexed", || world.ends.documents.lock().len() == 1).await;
-    until("the long one is counted", || running.value(&shipper::REFUSED) == 48.0).await;
+    until("the long one is counted", || running.value(&shipper::REFUSED) == 48).await;
     until("all is backed up", || world.backed_up().0.len() == 2).await;
     running.stop().await.expect("ended well");
     let text = std::fs::read_to_string(world.data.path().join("dead-letters.jsonl")).expect("a file");

@@ -61,8 +61,8 @@ impl Running {
         self.task.await.expect("no panic")
     }
 
-    pub fn value(&self, metric: &agents::Metric) -> f64 {
-        self.agent.metrics.value(metric).unwrap_or_default()
+    pub fn value(&self, metric: &agents::Metric) -> u64 {
+        self.agent.metrics.value(metric).unwrap_or_default() as u64
     }
 }
 
