@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::schema::{Mistake, mistakes};
-use super::{Context, Delta, Facts, Field, Grant, Kind, Outcome, Renamed, Share, Step, Wanted};
+use super::{Context, Delta, Facts, Field, Grant, Kind, Outcome, Renamed, Share, Step, Tagging, Wanted};
 use crate::charge::{Cost, Others};
 use crate::reading::Tags;
 use crate::resource::{Action, Address, Live, Obstacle};
@@ -49,7 +49,7 @@ pub trait AnyKind: Send + Sync {
     /// The IAM actions that planning, applying and destroying one take.
     fn actions(&self) -> Vec<&'static str> {
         let Facts { actions, tagging, .. } = self.facts();
-        let of_tags = tagging.map(|tagging| tagging.actions()).unwrap_or_default();
+        let of_tags = tagging.map(Tagging::actions).unwrap_or_default();
         [actions, of_tags].concat()
     }
 
