@@ -220,12 +220,13 @@ impl Framer {
     /// Gives pieces of a line whose end isn't in sight.
     fn cut_part(&mut self, spans: &mut Vec<Span>) {
         // The last byte may be that of a line break of two.
-        let end = (self.line + self.scanned).saturating_sub(1);
+        let part = self.scanned.saturating_sub(1);
+        let end = self.line + part;
         if end.saturating_sub(self.record) <= self.longest {
             return;
         }
         if self.lines.is_some() {
-            if end - self.line < DECISIVE {
+            if part < DECISIVE {
                 return;
             }
             self.begin_line(end, spans);
