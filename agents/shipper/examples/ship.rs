@@ -7,15 +7,17 @@
 #[path = "../tests/support/ends.rs"]
 #[allow(dead_code, reason = "not every fault is needed here")]
 mod ends;
+#[path = "../../../tests/bench/roles.rs"]
+mod roles;
 #[path = "../../../tests/bench/usage.rs"]
 mod usage;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use lakewright_config::agents::{self, shipper};
 use lakewright_config::{KafkaConnection, SearchConnection, ShipperConfig};
 use lakewright_runtime::Agent;
@@ -25,6 +27,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use roles::{role, serve};
 use usage::{cpu_seconds, peak_memory};
 
 use ends::{Ends, Mode};
@@ -51,26 +54,6 @@ fn main() -> Result<()> {
         Some("ship") => runtime.block_on(ship(&arguments[1..])),
         _ => runtime.block_on(measure(&arguments)),
     }
-}
-
-/// Prints the address and waits until standard input closes.
-fn serve(address: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{address}")?;
-    std::io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(())
-}
-
-/// Starts this program in another role; gives its address.
-fn role(name: &str) -> Result<(Child, String)> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg(name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {name}"))?;
-    let mut address = String::new();
-    BufReader::new(child.stdout.take().context("its output")?).read_line(&mut address)?;
-    Ok((child, address.trim().to_owned()))
 }
 
 async fn measure(arguments: &[String]) -> Result<()> {

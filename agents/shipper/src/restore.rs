@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
+use lakewright_platform::durable;
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{KafkaContext, access};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -286,7 +286,7 @@ fn origin(record: &Record) -> OwnedHeaders {
     headers.insert(KafkaHeader { key: "lakewright-origin", value: Some(&place) })
 }
 
-fn read_progress(path: &PathBuf, of: &str) -> Result<Progress> {
+fn read_progress(path: &Path, of: &str) -> Result<Progress> {
     let begin = || Progress { of: of.to_owned(), next: BTreeMap::new() };
     match fs::read(path) {
         Ok(text) => {
@@ -298,13 +298,6 @@ fn read_progress(path: &PathBuf, of: &str) -> Result<Progress> {
     }
 }
 
-fn write_progress(path: &PathBuf, progress: &Progress) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let new = path.with_extension("new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(serde_json::to_string(progress)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    write().with_context(|| format!("write {}", path.display()))
+fn write_progress(path: &Path, progress: &Progress) -> Result<()> {
+    durable::write(path, &serde_json::to_vec(progress).context("write the progress as JSON")?)
 }

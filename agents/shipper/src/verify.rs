@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
+use lakewright_runtime::kafka::spans;
 use serde::Serialize;
 
 use crate::backup::Shelves;
@@ -17,7 +18,7 @@ pub struct Held {
     /// The partition.
     pub partition: i32,
     /// Spans of offsets without a gap: the first, and the one after the last.
-    pub spans: Vec<(u64, u64)>,
+    pub spans: Vec<(i64, i64)>,
     /// Lines of records that have one already.
     pub repeated: u64,
 }
@@ -33,10 +34,10 @@ pub async fn held(config: &ShipperConfig, aws: &Aws) -> Result<Vec<Held>> {
     };
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
-    let mut offsets: BTreeMap<(String, i32), Vec<u64>> = BTreeMap::new();
+    let mut offsets: BTreeMap<(String, i32), Vec<i64>> = BTreeMap::new();
     for named in shelves.list().await?.into_values().flatten() {
         let take = |record: crate::backup::Record| {
-            offsets.entry((record.topic_id, record.partition)).or_default().push(record.offset);
+            offsets.entry((record.topic_id, record.partition)).or_default().push(record.offset.cast_signed());
             Ok(())
         };
         shelves.read(&named, 0, take).await?;
@@ -46,29 +47,4 @@ pub async fn held(config: &ShipperConfig, aws: &Aws) -> Result<Vec<Held>> {
         Held { topic_id, partition, spans, repeated }
     });
     Ok(held.collect())
-}
-
-/// Spans of offsets, and how many of these stood there already.
-fn spans(mut offsets: Vec<u64>) -> (Vec<(u64, u64)>, u64) {
-    offsets.sort_unstable();
-    let (mut spans, mut repeated): (Vec<(u64, u64)>, u64) = (Vec::new(), 0);
-    for offset in offsets {
-        match spans.last_mut() {
-            Some((_, end)) if offset < *end => repeated += 1,
-            Some((_, end)) if offset == *end => *end += 1,
-            _ => spans.push((offset, offset + 1)),
-        }
-    }
-    (spans, repeated)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_become_spans_and_repeats_are_counted() {
-        assert_eq!(spans(vec![7, 1, 2, 2, 3, 9, 8, 1]), (vec![(1, 4), (7, 10)], 2));
-        assert_eq!(spans(vec![]), (vec![], 0));
-    }
 }

@@ -107,7 +107,7 @@ async fn nothing_is_lost_or_doubled_by_kills_while_each_end_is_away_in_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_operator_mends_is_waited_for() {
+async fn what_an_operator_fixes_is_waited_for() {
     for mode in [Mode::NoRoom, Mode::NoIndex, Mode::Full, Mode::Garbage] {
         let mut world = World::new().await;
         world.ends.set(mode);

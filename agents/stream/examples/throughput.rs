@@ -3,6 +3,8 @@
 //! `cargo run -p lakewright-stream --example throughput -- [EVENTS] [HOST:PORT of a Kafka]`. The account, and the Kafka
 //! log unless another is named, run in processes of their own, so that only the agent's CPU time is counted.
 
+#[path = "../../../tests/bench/roles.rs"]
+mod roles;
 #[path = "../../../libs/lake/tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests' faults aren't needed here")]
 mod support;
@@ -10,8 +12,7 @@ mod support;
 mod usage;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use roles::{role, serve};
 use usage::{cpu_seconds, peak_memory};
 
 const USERS: &str = "user_id string!, email string, full_name string, country string, city string, \
@@ -55,26 +57,6 @@ fn main() -> Result<()> {
         }),
         _ => runtime.block_on(measure(&arguments)),
     }
-}
-
-/// Prints the address and waits until standard input closes.
-fn serve(address: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{address}")?;
-    std::io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(())
-}
-
-/// Starts this program in another role; gives its address.
-fn role(name: &str) -> Result<(Child, String)> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg(name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {name}"))?;
-    let mut address = String::new();
-    BufReader::new(child.stdout.take().context("its output")?).read_line(&mut address)?;
-    Ok((child, address.trim().to_owned()))
 }
 
 async fn measure(arguments: &[String]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Rows of one table: from an object of a message to Arrow batches in the table's current Iceberg schema.
 
 mod extra;
+mod lacks;
 mod read;
 mod source;
 mod undeclared;
@@ -12,7 +13,7 @@ use arrow_array::builder::{Int32Builder, Int64Builder, LargeBinaryBuilder, Strin
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::{Schema, Type};
+use iceberg::spec::Schema;
 use lakewright_config::agents::stream;
 use lakewright_config::{Column as Declared, Evolved, Format, Reading, Table, Unknown};
 use lakewright_formats::MEMBERS;
@@ -28,6 +29,7 @@ use crate::shape::Shape;
 use crate::unknown::Unknowns;
 use crate::value::{Arena, Cell};
 use extra::Extra;
+use lacks::{how_it_comes, other_type};
 use source::Source;
 
 /// So many rows make a batch,
@@ -385,21 +387,4 @@ impl Rows {
         let broken = std::mem::take(&mut self.broken);
         Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken, room: None, wanted })
     }
-}
-
-/// What gives a table a column that it lacks.
-fn how_it_comes(table: &Table, column: &Declared) -> String {
-    match &table.existing {
-        None => "apply the stack first".to_owned(),
-        Some(name) => format!(
-            "it is others' table, to which nothing is added: `ALTER TABLE {}.{name} ADD COLUMN {} {}`, or take the column out \
-             of the declaration",
-            table.database, column.name, column.column_type
-        ),
-    }
-}
-
-fn other_type(column: &Declared, actual: &Type) -> String {
-    let (name, declared) = (&column.name, &column.column_type);
-    format!("column `{name}` is declared as {declared}, the table has {actual}")
 }

@@ -34,7 +34,7 @@ impl FileId {
     }
 
     /// Whether both may be the same file. Numbers of devices change when the machine starts anew; numbers of inodes are given
-    /// again when a file is deleted; the two are told apart by when the file was made.
+    /// again when a file is deleted; the two differ in when the file was made.
     pub fn may_be(&self, other: &Self) -> bool {
         let same_birth = match (self.born, other.born) {
             (Some(one), Some(two)) => one == two,

@@ -1,4 +1,4 @@
-//! What tells contents apart: digests of a file's head and of the bytes before a position.
+//! What distinguishes contents: digests of a file's head and of the bytes before a position.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -1,4 +1,4 @@
-//! What is followed, and how records are told apart.
+//! What is followed, and where records end.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use regex::bytes::Regex;
 /// The least that `max_record` may be: a line's first KiB decides whether it begins a record.
 pub const LEAST_RECORD: usize = 4096;
 
-/// What tells where a record ends.
+/// What shows where a record ends.
 #[derive(Debug, Clone)]
 pub enum Framing {
     /// Each line is a record.

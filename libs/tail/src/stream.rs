@@ -13,7 +13,7 @@ use crate::frame::{Frame, Framer};
 use crate::record::Record;
 use crate::settings::Settings;
 
-/// How many of a file's first bytes are kept as they are: what is shorter than a head can't be told by a digest.
+/// How many of a file's first bytes are kept as they are: what is shorter than a head can't be recognised by a digest.
 const START: usize = 1024;
 
 /// What the checkpoint keeps of a stream.

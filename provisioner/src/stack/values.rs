@@ -1,5 +1,7 @@
 //! The values that stack files write: numbers in a range, networks, and texts with a grammar.
 
+mod retired;
+
 use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -12,6 +14,7 @@ use toml::de::DeValue;
 use super::decode::{Decode, Decoder, Node};
 use super::diagnostics::{Diagnostic, nearest};
 use super::units::{Age, Period, Size};
+pub use retired::Retired;
 
 impl Decode for String {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
@@ -137,40 +140,6 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
         } else {
             json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
         }
-    }
-}
-
-/// What a field had once that has no effect any more: whatever stands there is read, with a warning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retired;
-
-impl Decode for Retired {
-    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let title = format!("`{}` has no effect any more", decoder.path());
-        decoder.warnings.push(Diagnostic::new(node.span(), title, "is passed over").help("remove the line"));
-        Some(Self)
-    }
-
-    fn placeholder() -> Self {
-        Self
-    }
-
-    fn json(&self) -> Value {
-        Value::Null
-    }
-}
-
-impl JsonSchema for Retired {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Retired".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "deprecated": true })
     }
 }
 

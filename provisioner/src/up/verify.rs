@@ -177,7 +177,7 @@ async fn raw_zone(
         let start = held.iter().find(|h| h.topic_id == records.topic_id && h.partition == records.partition);
         let Some(start) = start.map(|h| h.start) else { continue };
         let last = records.spans.last().map_or(start, |(_, end)| *end) - 1;
-        let offsets: i64 = records.spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum();
+        let offsets = records.offsets_since(start);
         let sum = found.entry((records.topic_id, records.partition)).or_default();
         *sum = [sum[0] + offsets + records.repeated, sum[1] + offsets, sum[2].max(last)];
     }
@@ -197,7 +197,7 @@ async fn raw_zone(
     Ok((checks, letters))
 }
 
-/// What a table of plain files has of a partition.
+/// What a table of plain files, or the backup, has of a partition.
 #[derive(Debug, Deserialize)]
 struct Records {
     topic_id: String,
@@ -206,6 +206,13 @@ struct Records {
     spans: Vec<(i64, i64)>,
     /// Rows of records that have one already.
     repeated: i64,
+}
+
+impl Records {
+    /// How many offsets it has from one on.
+    fn offsets_since(&self, start: i64) -> i64 {
+        self.spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum()
+    }
 }
 
 /// What the tables of plain files have.

@@ -37,7 +37,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// Types of errors that say something of the cluster, its indices, or the login: an operator mends what they name.
+/// Types of errors that say something of the cluster, its indices, or the login: an operator fixes what they name.
 const CLUSTER: [&str; 22] = [
     "circuit_breaking_exception",
     "cluster_block_exception",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_mends_is_waited_for() {
+    fn what_an_operator_fixes_is_waited_for() {
         for (status, kind, reason) in [
             (429, "es_rejected_execution_exception", "rejected execution of coordinating operation"),
             (429, "rejected_execution_exception", "rejected execution of primary operation"),

@@ -9,6 +9,7 @@ mod native;
 mod native_acls;
 mod offsets;
 mod secret;
+mod spans;
 mod topic_ids;
 mod topics;
 
@@ -17,5 +18,6 @@ pub use client::{Access, KafkaContext, access, client_config};
 pub use epochs::leader_epoch;
 pub use ledger::{Client, ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger, with_client};
 pub use offsets::{ByPartition, offsets_using};
+pub use spans::spans;
 pub use topic_ids::TopicRefused;
 pub use topics::ensure;

@@ -170,7 +170,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Adds a field as far as the entry has room. What tells where the entry stands is always kept.
+    /// Adds a field as far as the entry has room. What says where the entry stands is always kept.
     fn add(&mut self, (name, mut value): (String, Vec<u8>), is_cut: bool) {
         let is_address = name.starts_with("__") && value.len() <= 1024;
         let room = if is_address { value.len() } else { self.limit.saturating_sub(self.entry.bytes) };

@@ -3,6 +3,7 @@
 mod access;
 mod lines;
 mod logfmt;
+mod quotes;
 mod syslog;
 
 use std::borrow::Cow;

@@ -59,9 +59,8 @@ pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
         let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
         for held in ledger(subject, &config.kafka, &topics).await? {
             let found = records.iter().find(|r| r.topic_id == held.topic_id && r.partition == held.partition);
-            let spans = found.map(|records| records.spans.as_slice()).unwrap_or_default();
-            let (start, expected) = (held.start, held.end - held.start);
-            let offsets: i64 = spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum();
+            let expected = held.end - held.start;
+            let offsets = found.map_or(0, |records| records.offsets_since(held.start));
             let lines = offsets + found.map_or(0, |records| records.repeated);
             let what = format!("backup: {} partition {}", held.topic, held.partition);
             checks.push(Check { what, expected, found: lines, wrong: differing(expected, lines, offsets) });

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
+use super::quotes::{until_quote, without_escapes};
 use super::{Line, Parsed, Parser};
 use crate::pattern;
 use crate::time::Scan;
@@ -87,31 +88,9 @@ fn request<'t>(text: Cow<'t, str>, line: &mut Line<'t>) {
 /// A text in quotes: `\"` and `\\` are a quote and a backslash, other escapes stay as they are written.
 fn quoted<'t>(scan: &mut Scan<'t>) -> Option<Cow<'t, str>> {
     scan.takes("\"")?;
-    let rest = scan.rest();
-    let (mut escaped, mut any) = (false, false);
-    let end = rest.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        any |= escaped && matches!(byte, b'"' | b'\\');
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    let inner = &rest[..end];
-    *scan = Scan::new(&rest[end + 1..]);
-    if !any {
-        return Some(Cow::Borrowed(inner));
-    }
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars().peekable();
-    while let Some(c) = chars.next() {
-        match chars.peek() {
-            Some(next @ ('"' | '\\')) if c == '\\' => {
-                out.push(*next);
-                chars.next();
-            }
-            _ => out.push(c),
-        }
-    }
-    Some(Cow::Owned(out))
+    let (inner, rest) = until_quote(scan.rest())?;
+    *scan = Scan::new(rest);
+    Some(without_escapes(inner, "\"\\"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
+use super::quotes::until_quote;
 use super::{Parsed, Parser};
 use crate::pattern;
 use crate::value::{Object, Value};
@@ -64,19 +65,13 @@ fn read_value(text: &str) -> Result<(Cow<'_, str>, &str), String> {
         let end = text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len());
         return Ok((Cow::Borrowed(&text[..end]), &text[end..]));
     };
-    let mut escaped = false;
-    let end = quoted.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    });
-    let end = end.ok_or_else(|| format!("a quote isn't closed: {:?}", quoted.chars().take(20).collect::<String>()))?;
-    let after = &quoted[end + 1..];
+    let (inner, after) = until_quote(quoted)
+        .ok_or_else(|| format!("a quote isn't closed: {:?}", quoted.chars().take(20).collect::<String>()))?;
     if !after.is_empty() && !after.starts_with(|c: char| c.is_ascii_whitespace()) {
         let found: String = after.chars().take(20).collect();
         return Err(format!("white space is missing behind a quoted value, before {found:?}"));
     }
-    Ok((crate::json::unescape(&quoted[..end]), after))
+    Ok((crate::json::unescape(inner), after))
 }
 
 #[cfg(test)]

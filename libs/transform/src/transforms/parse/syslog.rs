@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
+use super::quotes::{until_quote, without_escapes};
 use super::{Line, Parsed, Parser};
 use crate::pattern;
 use crate::time::{Scan, Zone};
@@ -119,31 +120,9 @@ fn name(text: &str) -> Option<&str> {
 
 /// A parameter's value up to its quote: a backslash before `"`, `\` and `]` is none of it, before others it is.
 fn value<'t>(scan: &mut Scan<'t>) -> Option<Cow<'t, str>> {
-    let rest = scan.rest();
-    let (mut escaped, mut any) = (false, false);
-    let end = rest.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        any |= escaped && matches!(byte, b'"' | b'\\' | b']');
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    *scan = Scan::new(&rest[end + 1..]);
-    let inner = &rest[..end];
-    if !any {
-        return Some(Cow::Borrowed(inner));
-    }
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars().peekable();
-    while let Some(c) = chars.next() {
-        match chars.peek() {
-            Some(next @ ('"' | '\\' | ']')) if c == '\\' => {
-                out.push(*next);
-                chars.next();
-            }
-            _ => out.push(c),
-        }
-    }
-    Some(Cow::Owned(out))
+    let (inner, rest) = until_quote(scan.rest())?;
+    *scan = Scan::new(rest);
+    Some(without_escapes(inner, "\"\\]"))
 }
 
 impl Syslog {
