@@ -73,8 +73,14 @@ def rows_are_the_messages(up):
         topics.check(endpoints["account"], endpoints["kafka"])
 
 
+def documents_are_transformed(up):
+    """What the index learnt of its documents says what they have."""
+    mappings = [file.read_text() for file in up.data.rglob("mappings.json")]
+    assert any('"browser"' in text and '"lat"' in text for text in mappings), mappings
+
+
 # What is looked at besides.
-JUDGED = {"topics": rows_are_the_messages}
+JUDGED = {"topics": rows_are_the_messages, "production": documents_are_transformed}
 
 
 def send_orders(up, kafka):

@@ -27,7 +27,7 @@ Environment:
   LAKEWRIGHT_KAFKA_CA               the file with the authorities by which that one is trusted
   LAKEWRIGHT_REGISTRY_PLAINTEXT     a schema registry on loopback, instead of the configured ones that speak Confluent's API
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
-  MIMALLOC_PURGE_DELAY              after how many milliseconds freed memory goes back (stream agent's default: 0)
+  MIMALLOC_PURGE_DELAY              after how many milliseconds freed memory goes back (the stream agent's default: 0, the shipper's: 50)
   RUST_LOG                          what is logged (default: info)"
 )]
 pub struct Cli {

@@ -32,8 +32,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = cli::Cli::parse().command;
-    if let Command::Stream(_) = command {
-        memory::give_back_at_once();
+    match command {
+        Command::Stream(_) => memory::give_back_after(memory::STREAM),
+        Command::Shipper(_) => memory::give_back_after(memory::SHIPPER),
+        _ => {}
     }
     program::main(|| run(command))
 }

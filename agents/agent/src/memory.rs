@@ -5,15 +5,18 @@ use std::ffi::{c_int, c_long};
 
 /// `mi_option_purge_delay`, for which the binding has no name: after so many milliseconds.
 const PURGE_DELAY: c_int = 15;
-const AT_ONCE: c_long = 0;
+/// What the stream agent frees at a commit is most of what it had.
+pub const STREAM: c_long = 0;
+/// The shipper frees what it needs again for the next request.
+pub const SHIPPER: c_long = 50;
 
-/// Lets freed memory go back at once, and not after a while. What the stream agent frees at a commit is most of what it had, and
-/// `docs/performance.md` says what it takes. `MIMALLOC_PURGE_DELAY` in the environment wins.
+/// Lets freed memory go back after so many milliseconds; `docs/performance.md` says what it takes. `MIMALLOC_PURGE_DELAY` in the environment
+/// wins.
 ///
 /// To be called before the program has a second thread.
-pub fn give_back_at_once() {
+pub fn give_back_after(milliseconds: c_long) {
     // SAFETY: the function writes to a table that the allocator reads, and no other thread runs that could.
-    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, AT_ONCE) };
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, milliseconds) };
 }
 
 #[cfg(test)]
@@ -30,7 +33,7 @@ mod tests {
         // SAFETY: the value is read, and nobody writes it.
         let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         let before = delay();
-        give_back_at_once();
+        give_back_after(STREAM);
         println!("delay {before} {}", delay());
     }
 

@@ -1,19 +1,22 @@
 //! Measures the shipper: MB of JSON per CPU-second, MB per second and peak memory, from Kafka to a bulk endpoint and a bucket that
 //! answer at once and keep nothing but counts.
 //!
-//! `cargo run -p lakewright-shipper --example ship -- [RECORDS] [gzip]`. Kafka's log and the two ends run in processes of their own,
-//! so that only the shipper's CPU time is counted. The first run ships to the index with the bucket away at its start, the second to both.
+//! `cargo run -p lakewright-shipper --example ship -- [RECORDS] [gzip] [transforms] [rsyslog]`. Kafka's log and the two ends run in
+//! processes of their own, so that only the shipper's CPU time is counted. The first run ships to the index with the bucket away at its start,
+//! the second to both. `transforms` parses, masks and reads the time of each record; `rsyslog` ships the same topic by rsyslog besides.
 
 #[path = "../tests/support/ends.rs"]
 #[allow(dead_code, reason = "not every fault is needed here")]
 mod ends;
 #[path = "../../../tests/bench/roles.rs"]
 mod roles;
+#[path = "../../../tests/bench/rsyslog.rs"]
+mod rsyslog;
 #[path = "../../../tests/bench/usage.rs"]
 mod usage;
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,11 @@ use ends::{Ends, Mode};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What `transforms` does.
+const TRANSFORMS: &str = r#"[
+    { "type": "parse_json" }, { "type": "mask", "what": ["email", "card", "token"] }, { "type": "timestamp", "field": "event_time" }
+]"#;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -58,31 +66,43 @@ fn main() -> Result<()> {
 
 async fn measure(arguments: &[String]) -> Result<()> {
     let records: u64 = arguments.first().map_or(Ok(1_000_000), |text| text.parse())?;
-    let gzip = arguments.get(1).is_some_and(|word| word == "gzip");
+    let is_given = |wanted: &str| arguments.iter().any(|word| word == wanted);
+    let (gzip, transforms) = (is_given("gzip"), is_given("transforms"));
     let (_ends, url) = role("ends")?;
     let (_kafka, bootstrap) = role("kafka")?;
     let client = client_config(&KafkaConnection::plaintext(bootstrap.clone())).await?;
     let topic = "actions";
     let bytes = send(&client, topic, records).await?;
     for backup in [false, true] {
-        let words =
-            [&bootstrap, &url, &records.to_string(), &bytes.to_string(), &gzip.to_string(), &backup.to_string()];
-        // A process of its own, for its own peak.
-        let status = Command::new(std::env::current_exe()?).arg("ship").args(words).status()?;
+        let figures = [records.to_string(), bytes.to_string()];
+        let switches = [gzip, transforms, backup].map(|switch| switch.to_string());
+        let words = [&bootstrap, &url].into_iter().chain(&figures).chain(&switches);
+        // A process of its own, for its own peak; its allocator as the agent has it.
+        let status = Command::new(std::env::current_exe()?).arg("ship").args(words).env("MIMALLOC_PURGE_DELAY", "50").status()?;
         anyhow::ensure!(status.success(), "the shipper ended with {status}");
+    }
+    if is_given("rsyslog") {
+        let taken = || -> Result<u64> {
+            let mut connection = std::net::TcpStream::connect(url.trim_start_matches("http://"))?;
+            connection.write_all(b"GET /_taken HTTP/1.1\r\nHost: ends\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer)?;
+            Ok(answer.rsplit("\r\n").next().unwrap_or_default().trim().parse()?)
+        };
+        tokio::task::block_in_place(|| rsyslog::measure(topic, &bootstrap, &url, (records, bytes), taken))?;
     }
     Ok(())
 }
 
 async fn ship(words: &[String]) -> Result<()> {
-    let [bootstrap, url, records, bytes, gzip, backup] = words else { anyhow::bail!("words are missing") };
+    let [bootstrap, url, records, bytes, gzip, transforms, backup] = words else { anyhow::bail!("words are missing") };
     let (records, bytes): (u64, u64) = (records.parse()?, bytes.parse()?);
     let backup = backup == "true";
     let data = tempfile::tempdir()?;
     let agent = Agent::detached(agents::Agent::Shipper, data.path().to_owned());
     let config = ShipperConfig {
         kafka: KafkaConnection::plaintext(bootstrap.clone()),
-        group: format!("ship-{backup}"),
+        group: format!("ship-{backup}-{transforms}"),
         topics: vec!["actions".to_owned()],
         search: SearchConnection::open(url),
         index: "actions".to_owned(),
@@ -99,6 +119,7 @@ async fn ship(words: &[String]) -> Result<()> {
         days_back: 30,
         days_ahead: 1,
         max_record: 10_000_000,
+        transforms: if transforms == "true" { serde_json::from_str(TRANSFORMS)? } else { Vec::new() },
         watch: None,
     };
     // Without the bucket the backup's pipe waits for its first look at it, and takes nothing.

@@ -156,9 +156,9 @@ impl KafkaSource {
             .set("fetch.wait.max.ms", "100")
             // A fetch that found the queue full is tried again at once, and not a second later.
             .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.message.max.bytes", "1048576")
-            .set("fetch.max.bytes", "8388608")
-            .set("queued.max.messages.kbytes", "8192");
+            .set("fetch.message.max.bytes", "524288")
+            .set("fetch.max.bytes", "2097152")
+            .set("queued.max.messages.kbytes", "2048");
         let context = Context {
             kafka: client.context(&agent.health),
             held: Mutex::default(),

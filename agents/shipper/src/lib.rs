@@ -5,6 +5,7 @@
 //! nothing: a position moves when all before it is durable, and not before.
 
 mod backup;
+mod buffers;
 mod kafka;
 mod letters;
 mod metrics;
@@ -13,6 +14,7 @@ mod restore;
 mod search;
 mod sink;
 pub mod source;
+mod transforms;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ use crate::letters::Letters;
 use crate::metrics::{Metrics, PipeMetrics};
 use crate::pipe::Pipe;
 use crate::search::{Entrance, IndexSink, Search, Settings, Target, target};
+use crate::transforms::Declared;
 
 pub use restore::{Destination, Restored, Wanted, restore};
 pub use verify::{Held, held};
@@ -44,11 +47,11 @@ pub use verify::{Held, held};
 /// How long the cluster may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(30);
 /// The room of the index's pipe, in KiB: records, and the requests that are made of them.
-const INDEX_ROOM: usize = 28 << 10;
+const INDEX_ROOM: usize = 16 << 10;
 /// That of the backup's pipe, in KiB: records.
-const BACKUP_ROOM: usize = 4 << 10;
+const BACKUP_ROOM: usize = 2 << 10;
 /// How many bytes of lines and objects the backup holds.
-const BACKUP_HELD: usize = 14 << 20;
+const BACKUP_HELD: usize = 8 << 20;
 /// How many batches the room of a pipe has place for at least: one is read while others are shipped.
 const BATCHES: usize = 4;
 /// How long records of the backup wait for others before they are compressed.
@@ -65,6 +68,7 @@ pub fn check(config: &ShipperConfig) -> Result<()> {
     ensure!(config.bulk_bytes > 0, "`bulk_bytes` must be at least 1");
     ensure!(config.max_record > 0, "`max_record` must be at least 1");
     target(&config.search)?.address()?;
+    Declared::new(config)?;
     Ok(())
 }
 
@@ -150,7 +154,7 @@ impl Shipper {
             interval: Duration::from_millis(config.bulk_interval_ms),
             max_record: Some(usize::try_from(config.max_record).unwrap_or(usize::MAX)),
             room: INDEX_ROOM,
-            weight: 2,
+            weight: if config.transforms.is_empty() { 2 } else { 3 },
             waits_for_settling: true,
         };
         let source = self.source(reading, &metrics).await?;
@@ -165,9 +169,10 @@ impl Shipper {
         };
         tracing::info!(search = search.shown(), topics = ?config.topics, "shipping to the index");
         let letters = Letters::new(&agent.state_dir);
-        let sink = IndexSink::new(search, settings, letters, agent.clone(), metrics.clone());
+        let transforms = Declared::counted(config, agent)?;
+        let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
         self.started("index", &metrics);
-        Pipe { agent, metrics: &metrics, transform: None }.run(source, sink).await
+        Pipe { agent, metrics: &metrics }.run(source, sink).await
     }
 
     async fn back_up(&self) -> Result<()> {
@@ -195,7 +200,7 @@ impl Shipper {
         tracing::info!(bucket = config.backup_bucket, prefix = config.backup_prefix, topics = ?config.topics, "shipping to the backup");
         let sink = BackupSink::new(store, limits, metrics.clone())?;
         self.started("backup", &metrics);
-        Pipe { agent, metrics: &metrics, transform: None }.run(source, sink).await
+        Pipe { agent, metrics: &metrics }.run(source, sink).await
     }
 
     /// The topics, as one pipe reads them.

@@ -8,7 +8,7 @@ use lakewright_runtime::Agent;
 
 use crate::metrics::PipeMetrics;
 use crate::sink::Sink;
-use crate::source::{Batch, Position, Source, Transform};
+use crate::source::{Position, Source};
 
 /// How often positions are made durable.
 const SETTLE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
@@ -22,8 +22,6 @@ pub struct Pipe<'a> {
     pub agent: &'a Agent,
     /// What the pipe reports.
     pub metrics: &'a PipeMetrics,
-    /// What changes records on their way; none leaves their bytes as they are.
-    pub transform: Option<Arc<dyn Transform>>,
 }
 
 impl Pipe<'_> {
@@ -41,7 +39,7 @@ impl Pipe<'_> {
                 () = self.agent.shutdown.cancelled() => break Ok(()),
                 batch = source.next() => match batch {
                     Ok(batch) => {
-                        if let Err(error) = sink.take(self.transformed(batch)).await {
+                        if let Err(error) = sink.take(batch).await {
                             break Err(error);
                         }
                     }
@@ -78,15 +76,6 @@ impl Pipe<'_> {
         open.clear();
         self.metrics.moved();
         Ok(())
-    }
-
-    fn transformed(&self, mut batch: Batch) -> Batch {
-        if let Some(transform) = &self.transform {
-            for event in &mut batch.events {
-                transform.apply(event);
-            }
-        }
-        batch
     }
 }
 

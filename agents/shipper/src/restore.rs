@@ -25,7 +25,8 @@ use crate::letters::Letters;
 use crate::metrics::{Metrics, PipeMetrics};
 use crate::search::{Entrance, IndexSink, Search, Settings, target};
 use crate::sink::Sink as _;
-use crate::source::{Batch, Event, Fate, Place, Stream};
+use crate::source::{Batch, Stream};
+use crate::transforms::Declared;
 
 /// How many bytes of records go in a request.
 const REQUEST: usize = 2 << 20;
@@ -110,6 +111,7 @@ pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &W
     let mut taking = taking(agent, config, &aws, wanted).await?;
     let mut restored = Restored::default();
     for (folder, names) in shelves.list().await? {
+        let topic = folder.split('/').next().unwrap_or_default();
         let mut next = progress.next.get(&folder).copied().unwrap_or(0);
         for named in chosen(&names, wanted) {
             if named.last < next || agent.shutdown.is_cancelled() {
@@ -127,7 +129,7 @@ pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &W
             restored.objects += 1;
             restored.records += records.len() as u64;
             for record in records {
-                taking.take(record).await?;
+                taking.take(record, topic).await?;
             }
             if let Destination::Topic(_) = wanted.into {
                 taking.flush().await?;
@@ -187,7 +189,9 @@ async fn taking(agent: &Agent, config: &ShipperConfig, aws: &Aws, wanted: &Wante
                 by_source: true,
             };
             let letters = Letters::new(&agent.state_dir);
-            let sink = Box::new(IndexSink::new(search, settings, letters, agent.clone(), metrics.clone()));
+            let transforms = Declared::counted(config, agent)?;
+            let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
+            let sink = Box::new(sink);
             Ok(Taking::Index { sink, batch: Batch::default(), streams: BTreeMap::new(), metrics })
         }
         Destination::Topic(topic) => {
@@ -202,23 +206,15 @@ async fn taking(agent: &Agent, config: &ShipperConfig, aws: &Aws, wanted: &Wante
 }
 
 impl Taking {
-    async fn take(&mut self, record: Record) -> Result<()> {
+    /// Takes a record of a topic.
+    async fn take(&mut self, record: Record, topic: &str) -> Result<()> {
         match self {
             Self::Index { sink, batch, streams, .. } => {
                 let key = (record.topic_id.clone(), record.partition);
-                let stream =
-                    streams.entry(key).or_insert_with(|| stream("restored", &record.topic_id, record.partition));
+                let stream = streams.entry(key).or_insert_with(|| stream(topic, &record.topic_id, record.partition));
                 let size = record.body.as_ref().map_or(0, bytes::Bytes::len);
                 batch.bytes += size;
-                batch.events.push(Event {
-                    place: Place { stream: Arc::clone(stream), sequence: record.offset },
-                    next: record.offset + 1,
-                    time_ms: record.time_ms,
-                    key: None,
-                    headers: Vec::new(),
-                    body: record.body,
-                    fate: Fate::Keep,
-                });
+                batch.events.push(record.event(Arc::clone(stream)));
                 if batch.bytes >= REQUEST {
                     sink.take(std::mem::take(batch)).await?;
                     while sink.in_hand() >= REQUESTS {

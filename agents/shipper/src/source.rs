@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A sequence of records whose name never changes its meaning: a partition of one topic, by the topic's id; a file, by its
@@ -104,6 +105,26 @@ pub struct Event {
     pub body: Option<Bytes>,
     /// What becomes of it.
     pub fate: Fate,
+    /// What transforms made of it, if any looked into it.
+    pub made: Option<Box<Made>>,
+}
+
+/// What transforms know of a record besides its new body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The record as it was read: dead letters hold it.
+    pub of: Bytes,
+    /// The time that was read in it.
+    pub time: Option<DateTime<Utc>>,
+    /// The name of the index of its own that it goes to.
+    pub route: Option<Box<str>>,
+}
+
+impl Event {
+    /// Its bytes as they were read, whatever transforms made of them.
+    pub fn as_read(&self) -> Option<&[u8]> {
+        self.made.as_ref().map(|made| &*made.of).or(self.body.as_deref())
+    }
 }
 
 /// Records in the order of their streams. Records of several streams may stand in one.
@@ -154,12 +175,6 @@ pub trait Source: Send {
     fn settle(&mut self, positions: &[Position], last: bool) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Changes records between source and sinks.
-pub trait Transform: std::fmt::Debug + Send + Sync {
-    /// Changes a record's body or sets its fate.
-    fn apply(&self, event: &mut Event);
-}
-
 #[cfg(test)]
 /// Streams and records for tests.
 pub mod testing {
@@ -182,6 +197,7 @@ pub mod testing {
             headers: Vec::new(),
             body: Some(Bytes::copy_from_slice(body)),
             fate: Fate::Keep,
+            made: None,
         }
     }
 

@@ -8,7 +8,10 @@ use lakewright_config::ShipperConfig;
 use lakewright_runtime::kafka::spans;
 use serde::Serialize;
 
-use crate::backup::Shelves;
+use crate::backup::{Record, Shelves};
+use crate::kafka::stream;
+use crate::source::Fate;
+use crate::transforms::Declared;
 
 /// What the backup has of a partition.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +24,15 @@ pub struct Held {
     pub spans: Vec<(i64, i64)>,
     /// Lines of records that have one already.
     pub repeated: u64,
+    /// Spans of the offsets of records that transforms leave out of the index.
+    pub left_out: Vec<(i64, i64)>,
+}
+
+/// Offsets of a partition, in the order in which they were found.
+#[derive(Debug, Default)]
+struct Offsets {
+    all: Vec<i64>,
+    left_out: Vec<i64>,
 }
 
 /// What the backup of a shipper has, by reading all of it.
@@ -34,17 +46,30 @@ pub async fn held(config: &ShipperConfig, aws: &Aws) -> Result<Vec<Held>> {
     };
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
-    let mut offsets: BTreeMap<(String, i32), Vec<i64>> = BTreeMap::new();
-    for named in shelves.list().await?.into_values().flatten() {
-        let take = |record: crate::backup::Record| {
-            offsets.entry((record.topic_id, record.partition)).or_default().push(record.offset.cast_signed());
-            Ok(())
-        };
-        shelves.read(&named, 0, take).await?;
+    let transforms = Declared::new(config)?;
+    let mut offsets: BTreeMap<(String, i32), Offsets> = BTreeMap::new();
+    for (folder, names) in shelves.list().await? {
+        let topic = folder.split('/').next().unwrap_or_default();
+        for named in names {
+            let take = |record: Record| {
+                let of = offsets.entry((record.topic_id.clone(), record.partition)).or_default();
+                of.all.push(record.offset.cast_signed());
+                if !transforms.is_empty() {
+                    let stream = stream(topic, &record.topic_id, record.partition);
+                    let mut event = record.event(stream);
+                    transforms.apply_to(&mut event);
+                    if event.fate == Fate::Drop {
+                        of.left_out.push(event.place.sequence.cast_signed());
+                    }
+                }
+                Ok(())
+            };
+            shelves.read(&named, 0, take).await?;
+        }
     }
     let held = offsets.into_iter().map(|((topic_id, partition), offsets)| {
-        let (spans, repeated) = spans(offsets);
-        Held { topic_id, partition, spans, repeated }
+        let (spans_of_all, repeated) = spans(offsets.all);
+        Held { topic_id, partition, spans: spans_of_all, repeated, left_out: spans(offsets.left_out).0 }
     });
     Ok(held.collect())
 }

@@ -8,8 +8,10 @@ use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 
 /// The label of what is one sink's: `index` or `backup`.
 pub const SINK: &str = "sink";
-/// The label of the type of error for which documents were refused.
+/// The label of the type of error for which documents were refused, or of why records were left out.
 pub const REASON: &str = "reason";
+/// The label of a transform: its number and its type, `3 types`.
+pub const TRANSFORM: &str = "transform";
 pub mod transforms;
 
 metrics! {
@@ -33,6 +35,10 @@ metrics! {
     LAG = Gauge "lag_records", Lag;
     /// When the pipe that stands still the longest got on last, in milliseconds since 1970.
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
+    /// Records that transforms left out of the index: a condition, a sample, or `on_error = "drop"`.
+    DROPPED = Counter "transforms_dropped_total", Detail;
+    /// Records that a transform couldn't be applied to.
+    TRANSFORM_ERRORS = Counter "transform_errors_total", Detail;
     /// How many bulk requests may be under way.
     CONCURRENCY = Gauge "bulk_concurrency", Detail;
     /// Records of the log that are not shipped to a sink.
@@ -124,6 +130,9 @@ pub struct ShipperConfig {
     /// A longer record, in bytes, goes in pieces to the dead letters' file in place of the index.
     #[serde(default = "max_record")]
     pub max_record: u64,
+    /// What is done to records on their way to the index, in this order. The backup holds them as they were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<transforms::Transform>,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,

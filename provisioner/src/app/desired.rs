@@ -6,7 +6,7 @@ use crate::kind::Context;
 use crate::kinds;
 use crate::plan::{Kinds, Options, Plan, PlanError, Problem, check, plan_for};
 use crate::resource::Desired;
-use crate::stack::{Agent, Diagnostic, Diagnostics, Programs, Source, Stack, Target, expand, locate};
+use crate::stack::{Diagnostic, Diagnostics, Programs, Source, Stack, Target, expand, locate};
 
 /// Stands for the account while none is asked for.
 const NO_ACCOUNT: &str = "000000000000";
@@ -34,21 +34,7 @@ pub fn anywhere_in(stack: &Stack, programs: &Programs, region: &str) -> Desired 
 
 /// An error where resources of a stack don't fit together, whatever exists: a reference that leads nowhere, a circle.
 pub fn fits(stack: &Stack, desired: &Desired) -> Result<()> {
-    unapplied(stack)?;
     check(all_kinds(), desired).map_err(|error| explain(error, &stack.sources))
-}
-
-/// An error where a host's shipper would pass records by the stack's transforms: nothing that is to be masked may go on as it is.
-fn unapplied(stack: &Stack) -> Result<()> {
-    let mut agents = stack.file.hosts.iter().flat_map(|host| &host.value.agents);
-    let Some(first) = stack.file.agents.shipper.transforms.first() else { return Ok(()) };
-    if !agents.any(|agent| agent.value == Agent::Shipper) {
-        return Ok(());
-    }
-    let title = "the shipper of this version doesn't apply transforms";
-    let diagnostic = Diagnostic::new(first.span.clone(), title, "records would go on as they are")
-        .help("take the transforms out of the stack; `lakewright transform test` tries them meanwhile");
-    Err(Diagnostics::new(stack.sources.clone(), vec![diagnostic]).into())
 }
 
 /// The plan of a stack in which nothing happens: what refers to what, whatever exists.

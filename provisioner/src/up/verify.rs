@@ -110,8 +110,8 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
 /// Whether the search index holds every user action of the log.
 pub async fn indices(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for (_, config) in configs::<ShipperConfig>(subject.agents)? {
-        checks.extend(index(subject, &config).await?);
+    for (placed, config) in configs::<ShipperConfig>(subject.agents)? {
+        checks.extend(index(subject, placed, &config).await?);
     }
     Ok(checks)
 }
@@ -206,13 +206,21 @@ struct Records {
     spans: Vec<(i64, i64)>,
     /// Rows of records that have one already.
     repeated: i64,
+    /// Of the backup: spans of the offsets of records that transforms leave out of the index.
+    #[serde(default)]
+    left_out: Vec<(i64, i64)>,
 }
 
 impl Records {
     /// How many offsets it has from one on.
     fn offsets_since(&self, start: i64) -> i64 {
-        self.spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum()
+        offsets_since(&self.spans, start)
     }
+}
+
+/// How many offsets of spans there are from one on.
+fn offsets_since(spans: &[(i64, i64)], start: i64) -> i64 {
+    spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum()
 }
 
 /// What the tables of plain files have.

@@ -52,7 +52,10 @@ impl Open {
 }
 
 /// Compresses frames.
-pub struct Packer(Compressor<'static>);
+pub struct Packer {
+    compressor: Compressor<'static>,
+    frame: Vec<u8>,
+}
 
 impl Packer {
     /// A compressor.
@@ -62,7 +65,7 @@ impl Packer {
     pub fn new() -> Result<Self> {
         let mut compressor = Compressor::new(LEVEL).context("make a compressor")?;
         compressor.set_parameter(CParameter::ChecksumFlag(true)).context("make a compressor")?;
-        Ok(Self(compressor))
+        Ok(Self { compressor, frame: Vec::new() })
     }
 
     /// Compresses an object's lines to a frame.
@@ -73,9 +76,11 @@ impl Packer {
         if open.lines.is_empty() {
             return Ok(());
         }
-        let mut frame = vec![0; compress_bound(open.lines.len())];
-        let size = self.0.compress_to_buffer(&open.lines, &mut frame).context("compress the backup")?;
-        open.packed.extend_from_slice(&frame[..size]);
+        self.frame.clear();
+        self.frame.reserve(compress_bound(open.lines.len()));
+        self.compressor.compress_to_buffer(&open.lines, &mut self.frame).context("compress the backup")?;
+        open.packed.extend_from_slice(&self.frame);
+        self.frame.shrink_to(FRAME * 2);
         open.framed += open.lines.len() as u64;
         open.lines.clear();
         // One long record mustn't make the buffer large for good.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::backup::place::Named;
-use crate::source::Header;
+use crate::source::{Event, Fate, Header, Place, Stream};
 
 /// The longest line that is read, in bytes: whoever can write to the backup can write a small object that unpacks to more than any host has.
 const LONGEST: u64 = 256 << 20;
@@ -110,6 +111,20 @@ impl Record {
             headers: line.headers.into_iter().map(header).collect::<Result<_>>()?,
             body,
         })
+    }
+
+    /// The record on its way to an index.
+    pub fn event(self, stream: Arc<Stream>) -> Event {
+        Event {
+            place: Place { stream, sequence: self.offset },
+            next: self.offset + 1,
+            time_ms: self.time_ms,
+            key: None,
+            headers: Vec::new(),
+            body: self.body,
+            fate: Fate::Keep,
+            made: None,
+        }
     }
 }
 

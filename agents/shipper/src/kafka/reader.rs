@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use lakewright_platform::Backoff;
 use lakewright_runtime::CancellationToken;
 use rdkafka::consumer::Consumer;
@@ -17,6 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::buffers::Buffers;
 use crate::kafka::topics::Topics;
 use crate::kafka::{GAPS, Gap, Held, Partition, Shared, stream};
 use crate::source::{Batch, Event, Fate, Header, Place, Stream};
@@ -27,6 +28,12 @@ const LOOK: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long Kafka may take to return committed offsets.
 const COMMITTED: Duration = Duration::from_secs(10);
+/// So many buffers of batches are kept.
+const KEPT: usize = 4;
+/// A batch may be longer than it should be by the last record, which mostly has no more than these bytes.
+const OVER: usize = 64 << 10;
+/// After so many records that were there the reader looks at the clock.
+const CLOCK: usize = 16;
 /// The longest piece of a record that is too long, in bytes.
 const PIECE: usize = 1 << 20;
 /// What a record takes beside its bytes, in bytes.
@@ -52,7 +59,7 @@ struct Raw {
 /// The batch that is being filled.
 #[derive(Default)]
 struct Filling {
-    arena: BytesMut,
+    arena: Vec<u8>,
     records: Vec<Raw>,
     began: Option<Instant>,
     /// Whether a partition's first record or an earlier one than the last came: either may be of a topic made again.
@@ -70,8 +77,7 @@ pub struct Reader {
     /// The place in `known` of the record before.
     last: usize,
     filling: Filling,
-    /// The size of the batch before: the next one mostly is as large.
-    size: usize,
+    buffers: Buffers,
 }
 
 impl Reader {
@@ -83,7 +89,9 @@ impl Reader {
         stop: CancellationToken,
     ) -> Self {
         let (known, filling) = (Vec::new(), Filling::default());
-        Self { shared, room, batches, stop, handle: Handle::current(), known, last: 0, filling, size: 0 }
+        let bytes = shared.reading.bytes;
+        let buffers = Buffers::new(KEPT, bytes * 2);
+        Self { shared, room, batches, stop, handle: Handle::current(), known, last: 0, filling, buffers }
     }
 
     /// Reads until it is stopped, or a topic was made again.
@@ -153,18 +161,19 @@ impl Reader {
     /// Reads until there are enough records, or some have waited for as long as they may.
     fn fill(&mut self) -> Result<()> {
         let (bytes, interval) = (self.shared.reading.bytes, self.shared.reading.interval);
-        if self.filling.arena.capacity() < self.size {
-            self.filling.arena.reserve(self.size);
-        }
         while self.filling.arena.len() + self.filling.records.len() * RECORD / 4 < bytes {
-            let wait = match self.filling.began {
-                Some(began) => interval.saturating_sub(began.elapsed()).min(LOOK),
-                None => LOOK,
-            };
-            if wait.is_zero() || self.stop.is_cancelled() {
-                break;
+            let mut came = self.poll(Duration::ZERO);
+            // Asking for the time costs as much as taking a record that is there.
+            if !came || self.filling.records.len() % CLOCK == 0 {
+                let wait = match self.filling.began {
+                    Some(began) => interval.saturating_sub(began.elapsed()).min(LOOK),
+                    None => LOOK,
+                };
+                if wait.is_zero() || self.stop.is_cancelled() {
+                    break;
+                }
+                came = came || self.poll(wait);
             }
-            let came = self.poll(wait);
             if self.shared.consumer.context().changed.load(Ordering::Acquire) {
                 self.look_at_partitions();
             }
@@ -237,6 +246,9 @@ impl Reader {
     /// Takes a record into the batch.
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let place = self.place(message);
+        if self.filling.records.is_empty() && self.filling.arena.capacity() == 0 {
+            self.filling.arena = self.buffers.take(self.shared.reading.bytes + OVER);
+        }
         let known = &mut self.known[place];
         let offset = message.offset();
         if offset > known.next {
@@ -322,19 +334,24 @@ impl Reader {
     /// What was read, as a batch that holds as much of the room as it needs.
     fn batch(&mut self, mut room: OwnedSemaphorePermit) -> Batch {
         let Filling { arena, records, .. } = std::mem::take(&mut self.filling);
-        let arena = arena.freeze();
         let bytes = arena.len();
-        self.size = bytes;
+        let arena = self.buffers.share(arena);
         let needed = self.weight(bytes + records.len() * RECORD) as usize;
         if let Some(rest) = room.num_permits().checked_sub(needed).filter(|rest| *rest > 0) {
             drop(room.split(rest));
         }
-        let mut reached: HashMap<*const Stream, i64> = HashMap::new();
+        // Records of a stream stand together.
+        let mut reached: Vec<(*const Stream, i64)> = Vec::new();
         let mut events = Vec::with_capacity(records.len());
         for record in records {
-            reached.insert(Arc::as_ptr(&record.stream), record.offset + 1);
+            let (stream, next) = (Arc::as_ptr(&record.stream), record.offset + 1);
+            match reached.last_mut() {
+                Some(last) if last.0 == stream => last.1 = next,
+                _ => reached.push((stream, next)),
+            }
             self.events(&arena, record, &mut events);
         }
+        let reached: HashMap<*const Stream, i64> = reached.into_iter().collect();
         for held in self.shared.consumer.context().held.lock().values_mut() {
             if let Some(next) = reached.get(&Arc::as_ptr(&held.stream)) {
                 held.read = *next;
@@ -366,6 +383,7 @@ impl Reader {
                 .collect(),
             body,
             fate: Fate::Keep,
+            made: None,
         };
         let most = self.shared.reading.max_record.unwrap_or(usize::MAX);
         let Some(long) = event.body.take_if(|body| body.len() > most) else {

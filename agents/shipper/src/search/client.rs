@@ -14,6 +14,7 @@ use lakewright_platform::Backoff;
 use lakewright_platform::http::TooLong;
 use lakewright_runtime::Agent;
 
+use crate::buffers::Buffers;
 use crate::metrics::PipeMetrics;
 use crate::search::document::{Bulk, Kind};
 use crate::search::endpoint::{Denial, Door, Entrance, Target};
@@ -31,6 +32,10 @@ const WANTED: &str =
     "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
 /// How long an answer may be: so many bytes, and so many more for each item.
 const LONGEST: (usize, usize) = (1 << 20, 4096);
+/// So many buffers of requests are kept.
+const KEPT: usize = 4;
+/// A larger one than this, in bytes, isn't.
+const LARGEST: usize = 6 << 20;
 /// After so many attempts a document is given up on which the cluster fails, while it takes others.
 const ATTEMPTS: u32 = 12;
 
@@ -47,6 +52,7 @@ pub struct Search {
     taken: AtomicU64,
     agent: Agent,
     metrics: PipeMetrics,
+    buffers: Buffers,
 }
 
 /// What came of a request.
@@ -97,7 +103,13 @@ impl Search {
         let (bulk, root) = (parse(&format!("_bulk?{WANTED}"))?, parse("")?);
         let limiter = Limiter::new(metrics.concurrency.clone());
         let (proven, taken) = (AtomicBool::new(false), AtomicU64::new(0));
-        Ok(Self { entrance, bulk, root, gzip, limiter, proven, taken, agent, metrics })
+        let buffers = Buffers::new(KEPT, LARGEST);
+        Ok(Self { entrance, bulk, root, gzip, limiter, proven, taken, agent, metrics, buffers })
+    }
+
+    /// Where requests get their buffers.
+    pub fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// The cluster's address without user and password.
@@ -111,7 +123,7 @@ impl Search {
     /// The agent's shutdown came before all were judged: nothing is known of the rest.
     pub async fn index(&self, bulk: Bulk) -> Result<Vec<Refusal>> {
         let Bulk { text, ends, kinds } = bulk;
-        let text = Bytes::from(text);
+        let text = self.buffers.share(text);
         let lines =
             |position: usize| text.slice(position.checked_sub(1).map_or(0, |before| ends[before])..ends[position]);
         let mut open = Open {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use lakewright_formats::json::{Scanner, Syntax, Token};
 
 use crate::search::time::Time;
@@ -78,10 +79,14 @@ impl Bulk {
 
     /// Who may only create documents overwrites none: one that the shipper put there is this very one, for its id and all
     /// that is in it follow from the record. Neither an id nor an index's name holds anything that JSON escapes.
-    fn action(&mut self, index: &str, part: &[u8], event: &Event) {
+    fn action(&mut self, index: &str, route: Option<&str>, part: &[u8], event: &Event) {
         let text = &mut self.text;
         text.extend_from_slice(b"{\"create\":{\"_index\":\"");
         text.extend_from_slice(index.as_bytes());
+        if let Some(route) = route {
+            text.push(b'-');
+            text.extend_from_slice(route.as_bytes());
+        }
         text.push(b'-');
         text.extend_from_slice(part);
         text.extend_from_slice(b"\",\"_id\":\"");
@@ -117,15 +122,17 @@ impl Settings {
         }
         let text = std::str::from_utf8(body).map_err(|error| format!("the record is no JSON object: {error}"))?;
         let stream = &event.place.stream;
-        let found = self.find(text, stream)?;
+        let made = event.made.as_deref();
+        let found = self.find(text, stream, made.and_then(|made| made.time))?;
+        let route = made.and_then(|made| made.route.as_deref());
         let today =
             if self.by_source { event.time_ms.map_or(found.time.day, |time| time.div_euclid(DAY_MS)) } else { today };
         let near = today - self.days_back..=today + self.days_ahead;
         let kind = if near.contains(&found.time.day) {
-            bulk.action(&self.index, &found.time.day_text(), event);
+            bulk.action(&self.index, route, &found.time.day_text(), event);
             Kind::Day
         } else {
-            bulk.action(&self.index, b"outside", event);
+            bulk.action(&self.index, route, b"outside", event);
             Kind::Outside
         };
         let start = bulk.text.len();
@@ -151,12 +158,13 @@ impl Settings {
 
     /// Adds the document that stands for a record which is none, or which the cluster refused: the record is in it as a whole.
     pub fn add_rejected(&self, event: &Event, reason: &str, error: Option<&str>, bulk: &mut Bulk) {
-        bulk.action(&self.index, b"rejected", event);
+        bulk.action(&self.index, None, b"rejected", event);
         letter(event, reason, error, &mut bulk.text);
         bulk.finish(Kind::Rejected);
     }
 
-    fn find(&self, text: &str, stream: &Stream) -> Result<Found, String> {
+    /// What is in a record; `known` is the time that a transform has read in it.
+    fn find(&self, text: &str, stream: &Stream, known: Option<DateTime<Utc>>) -> Result<Found, String> {
         let none = |error: Syntax| format!("the record is no JSON object: {error}");
         let mut scanner = Scanner::new(text);
         let mut more = scanner.enter_object().map_err(none)?;
@@ -189,17 +197,25 @@ impl Settings {
         if !empty {
             drop_last_comma(text, close, &mut cuts);
         }
+        let time = match known {
+            Some(known) => Time::of(known)?,
+            None => self.time(time)?,
+        };
+        Ok(Found { time, close, empty, cuts })
+    }
+
+    /// The time of a record by its own member.
+    fn time(&self, found: Option<Token<'_>>) -> Result<Time, String> {
         let field = &self.time_field;
-        let time = match time {
+        let time = match found {
             None => return Err(format!("the record has no `{field}`")),
             Some(Token::Text { raw, escaped }) => plain(raw, escaped),
             Some(other) => return Err(format!("`{field}` is no text: it is {}", other.kind())),
         };
-        let time = Time::parse(&time).map_err(|error| {
+        Time::parse(&time).map_err(|error| {
             let shown: String = time.chars().take(SHOWN).collect();
             format!("`{field}` is no RFC 3339 time: `{shown}`: {error}")
-        })?;
-        Ok(Found { time, close, empty, cuts })
+        })
     }
 }
 
@@ -255,7 +271,7 @@ pub fn string(value: &str, text: &mut Vec<u8>) {
     serde_json::to_writer(text, value).expect("a text is JSON, and a vector can be written to");
 }
 
-/// A dead letter: the reason, the type of the cluster's error, the record as a whole, and its place.
+/// A dead letter: the reason, the type of the cluster's error, the record as it was read, and its place.
 pub fn letter(event: &Event, reason: &str, error: Option<&str>, text: &mut Vec<u8>) {
     text.extend_from_slice(b"{\"reason\":");
     string(reason, text);
@@ -263,7 +279,7 @@ pub fn letter(event: &Event, reason: &str, error: Option<&str>, text: &mut Vec<u
         text.extend_from_slice(b",\"error_type\":");
         string(error, text);
     }
-    let body = event.body.as_deref();
+    let body = event.as_read();
     match body.map(std::str::from_utf8) {
         None => {}
         Some(Ok(body)) => {

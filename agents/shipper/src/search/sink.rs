@@ -15,7 +15,10 @@ use crate::search::document::{Bulk, Kind, Settings, letter};
 use crate::search::time::days_since_1970;
 use crate::sink::Sink;
 use crate::source::{Batch, Event, Fate, Position};
+use crate::transforms::Declared;
 
+/// What a document has beside its record as a rule, in bytes.
+const ADDED: usize = 256;
 /// The type that dead letters have which the shipper itself finds no document in.
 const NO_DOCUMENT: &str = "no_document";
 
@@ -54,6 +57,7 @@ impl Order {
 struct Shipping {
     search: Search,
     settings: Settings,
+    transforms: Declared,
     letters: Letters,
     metrics: PipeMetrics,
     agent: Agent,
@@ -69,8 +73,15 @@ pub struct IndexSink {
 
 impl IndexSink {
     /// The index of a cluster.
-    pub fn new(search: Search, settings: Settings, letters: Letters, agent: Agent, metrics: PipeMetrics) -> Self {
-        let shipping = Arc::new(Shipping { search, settings, letters, metrics, agent });
+    pub fn new(
+        search: Search,
+        settings: Settings,
+        transforms: Declared,
+        letters: Letters,
+        agent: Agent,
+        metrics: PipeMetrics,
+    ) -> Self {
+        let shipping = Arc::new(Shipping { search, settings, transforms, letters, metrics, agent });
         Self { shipping, order: Order::default(), tasks: JoinSet::new(), settled: Vec::new() }
     }
 
@@ -118,8 +129,9 @@ impl Sink for IndexSink {
 
 impl Shipping {
     /// Ships a batch: each of its records is in an index then, among the dead letters, or said to be in neither.
-    async fn ship(&self, batch: Batch) -> Result<()> {
+    async fn ship(&self, mut batch: Batch) -> Result<()> {
         self.metrics.in_hand.increment(batch.bytes as f64);
+        self.transforms.apply(&mut batch);
         let shipped = self.index(&batch).await;
         self.metrics.in_hand.decrement(batch.bytes as f64);
         shipped
@@ -127,7 +139,8 @@ impl Shipping {
 
     async fn index(&self, batch: &Batch) -> Result<()> {
         let today = days_since_1970(Utc::now().date_naive());
-        let mut bulk = Bulk { text: Vec::with_capacity(batch.bytes + batch.events.len() * 256), ..Bulk::default() };
+        let text = self.search.buffers().take(batch.bytes + batch.events.len() * ADDED);
+        let mut bulk = Bulk { text, ..Bulk::default() };
         let mut events: Vec<&Event> = Vec::with_capacity(batch.events.len());
         let mut filed: Vec<(&Event, String, String)> = Vec::new();
         for event in &batch.events {

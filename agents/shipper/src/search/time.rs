@@ -1,6 +1,6 @@
 //! A record's time: its day, and the time as documents have it.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat};
+use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, Utc};
 
 /// A time in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,14 @@ impl Time {
         if let Some(time) = usual(text.as_bytes()) {
             return Ok(time);
         }
-        let time = DateTime::parse_from_rfc3339(text).map_err(|error| error.to_string())?.to_utc();
+        Self::of(DateTime::parse_from_rfc3339(text).map_err(|error| error.to_string())?.to_utc())
+    }
+
+    /// A time of a transform.
+    ///
+    /// # Errors
+    /// Its year isn't one of 1 to 9999.
+    pub fn of(time: DateTime<Utc>) -> Result<Self, String> {
         if !(1..=9999).contains(&time.year()) {
             return Err("its year is none of 1 to 9999".to_owned());
         }

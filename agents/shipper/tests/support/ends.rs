@@ -201,6 +201,9 @@ async fn answer(State(ends): State<Arc<Ends>>, request: Request) -> Response {
     if path == "/_bulk" {
         return ends.bulk(&body);
     }
+    if path == "/_taken" {
+        return ends.taken.load(Ordering::Relaxed).to_string().into_response();
+    }
     if path == "/" {
         return "{}".into_response();
     }

@@ -147,6 +147,7 @@ impl World {
             days_back: 30,
             days_ahead: 1,
             max_record: 10_000_000,
+            transforms: Vec::new(),
             watch: None,
         }
     }
@@ -164,8 +165,12 @@ impl World {
 
     /// Restores what is wanted of the backup.
     pub async fn restore(&self, wanted: &Wanted) -> anyhow::Result<Restored> {
+        self.restore_with(&self.config(), wanted).await
+    }
+
+    pub async fn restore_with(&self, config: &ShipperConfig, wanted: &Wanted) -> anyhow::Result<Restored> {
         let agent = Agent::detached(agents::Agent::Shipper, self.data.path().to_owned());
-        restore(&agent, &self.config(), Ends::aws(&self.url), wanted).await
+        restore(&agent, config, Ends::aws(&self.url), wanted).await
     }
 
     /// So many records of a topic.

@@ -8,11 +8,12 @@ use lakewright_config::agents::AgentConfig as _;
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
-use super::{Held, PATIENCE, Records, Subject, differing, ledger};
+use super::{Held, PATIENCE, Records, Subject, differing, ledger, offsets_since};
+use crate::up::agents::Placed;
 use crate::up::report::Check;
 
 /// Every user action of the log is in the index, once.
-pub(super) async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
+pub(super) async fn index(subject: &Subject<'_>, placed: &Placed, config: &ShipperConfig) -> Result<Vec<Check>> {
     let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
     let held = ledger(subject, &config.kafka, &topics).await?;
     let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
@@ -20,6 +21,8 @@ pub(super) async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Resu
     let http = Client::new(subject.search)?;
     // What was written a moment ago is made visible; an index that always shows everything needs no such call.
     let _ = http.post(&format!("{url}/_refresh"), &json!({}), PATIENCE).await;
+    // What transforms leave out is known by the backup, which has every record as it was read.
+    let backup = if config.transforms.is_empty() { Vec::new() } else { read_backup(subject, placed).await? };
     let mut checks = Vec::new();
     for h in held {
         let query = json!({ "query": { "bool": { "filter": [
@@ -30,7 +33,8 @@ pub(super) async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Resu
         let answer =
             http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
         let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
-        let expected = h.end - h.start;
+        let left_out = backup.iter().find(|r| r.topic_id == h.topic_id && r.partition == h.partition);
+        let expected = h.end - h.start - left_out.map_or(0, |records| offsets_since(&records.left_out, h.start));
         // An id is made of topic id, partition and offset, so that an offset can stand twice only as a document of its
         // day and as a rejected one; that could hide one that is missing.
         let twice = if found < expected { 0 } else { both(&http, &url, &rejected, &h).await? };
@@ -50,12 +54,7 @@ pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
         if !seen.insert((config.backup_bucket.clone(), config.backup_prefix.clone())) {
             continue;
         }
-        let mut command = subject.surroundings.command_of(placed, "backed-up")?;
-        let output = command.output().await.context("ask what the backup has")?;
-        if !output.status.success() {
-            bail!("the backup can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        let records: Vec<Records> = serde_json::from_slice(&output.stdout).context("read what the backup has")?;
+        let records = read_backup(subject, placed).await?;
         let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
         for held in ledger(subject, &config.kafka, &topics).await? {
             let found = records.iter().find(|r| r.topic_id == held.topic_id && r.partition == held.partition);
@@ -67,6 +66,16 @@ pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
         }
     }
     Ok(checks)
+}
+
+/// What the backup of an agent that ran has.
+async fn read_backup(subject: &Subject<'_>, placed: &Placed) -> Result<Vec<Records>> {
+    let mut command = subject.surroundings.command_of(placed, "backed-up")?;
+    let output = command.output().await.context("ask what the backup has")?;
+    if !output.status.success() {
+        bail!("the backup can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout).context("read what the backup has")
 }
 
 /// How many of a partition's rejected documents stand in an index of a day too.

@@ -2,6 +2,7 @@
 
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::backup_group;
+use lakewright_config::agents::shipper::transforms::Transform;
 use lakewright_config::agents::{Agent, AgentConfig as _};
 use serde_json::Value;
 
@@ -18,6 +19,16 @@ const AGENT: Agent = ShipperConfig::AGENT;
 
 fn group(expansion: &Expansion<'_>) -> String {
     expansion.group_of(AGENT, expansion.file.agents.shipper.group.as_ref())
+}
+
+/// The transforms, with the topics as Kafka names them.
+fn transforms(expansion: &Expansion<'_>) -> Vec<Transform> {
+    let declared = expansion.file.agents.shipper.transforms.iter();
+    let named = |mut transform: Transform| {
+        transform.from = transform.from.iter().map(|topic| expansion.topic(topic)).collect();
+        transform
+    };
+    declared.filter_map(|section| section.value.clone()).map(named).collect()
 }
 
 impl AgentExpansion for Shipper {
@@ -43,6 +54,7 @@ impl AgentExpansion for Shipper {
             days_back: section.days_back.0 as u32,
             days_ahead: section.days_ahead.0 as u32,
             max_record: section.max_record.0,
+            transforms: transforms(expansion),
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
