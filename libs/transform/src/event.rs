@@ -51,6 +51,13 @@ impl<'a> Event<'a> {
         Self { record, place, arrived, time: None, route: None, body: None, failures: Vec::new() }
     }
 
+    /// The event of a record that a source gives as a JSON object, as lines of log files and entries of the journal: the object's members are
+    /// the event's, without a parser.
+    pub fn of_object(record: &'a [u8], place: Place<'a>, arrived: DateTime<Utc>) -> Self {
+        let body = str::from_utf8(record).ok().and_then(|text| crate::json::object(text).ok());
+        Self { body, ..Self::new(record, place, arrived) }
+    }
+
     /// The record as it was read.
     pub fn record(&self) -> &'a [u8] {
         self.record
