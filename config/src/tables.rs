@@ -81,6 +81,17 @@ pub enum Sink {
     Json,
 }
 
+impl Sink {
+    /// Whether it is in the Glue catalog, where Iceberg's maintenance, queries and columns that are added belong; others are plain
+    /// files.
+    pub fn is_in_catalog(self) -> bool {
+        match self {
+            Self::Iceberg => true,
+            Self::Parquet | Self::Json => false,
+        }
+    }
+}
+
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +273,11 @@ struct Declaration<'a> {
 }
 
 impl Table {
+    /// Whether it is a table of the Glue catalog that the stack made, and so maintains.
+    pub fn is_own(&self) -> bool {
+        self.sink.is_in_catalog() && self.existing.is_none()
+    }
+
     /// Its name in the Glue catalog.
     pub fn catalog_name(&self) -> &str {
         self.existing.as_ref().unwrap_or(&self.name)

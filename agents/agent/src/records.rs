@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use lakewright_aws::{Aws, Options};
-use lakewright_config::{Sink, StreamConfig};
+use lakewright_config::StreamConfig;
 use lakewright_lake::plain::PlainTable;
 use lakewright_runtime::kafka::spans;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub async fn run(config: StreamConfig) -> anyhow::Result<()> {
         None => aws,
     };
     let mut records = Vec::new();
-    for table in config.tables.iter().filter(|table| table.sink != Sink::Iceberg) {
+    for table in config.tables.iter().filter(|table| !table.sink.is_in_catalog()) {
         let places = PlainTable::new(&aws, table)?.places().await.with_context(|| format!("read {}", table.name))?;
         for ((topic_id, partition), offsets) in places {
             let (spans, repeated) = spans(offsets);

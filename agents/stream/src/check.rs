@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{bail, ensure};
 use lakewright_config::{
-    Column, ColumnType, Format, KafkaPart, MOST_NEW_COLUMNS, OnTombstone, Registry, Sink, StreamConfig, Table, Unknown,
+    Column, ColumnType, Format, KafkaPart, MOST_NEW_COLUMNS, OnTombstone, Registry, StreamConfig, Table, Unknown,
     raw_columns,
 };
 
@@ -99,7 +99,7 @@ fn evolving(table: &Table) -> anyhow::Result<()> {
         "table {name}: it is others' table, to which no column is added; write `unknown = \"drop\"` or `\"reject\"`"
     );
     ensure!(
-        table.sink == Sink::Iceberg,
+        table.sink.is_in_catalog(),
         "table {name}: plain files have the columns that are declared; write `unknown = \"keep\"`"
     );
     Ok(())
@@ -148,7 +148,7 @@ fn settings(table: &Table) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use lakewright_config::{Filling, KafkaConnection, Reading, TimeUnit};
+    use lakewright_config::{Filling, KafkaConnection, Reading, Sink, TimeUnit};
     use serde_json::json;
 
     use super::*;

@@ -234,7 +234,7 @@ impl<S: Shared> Committer<S> {
             bail!("the topic {} was made anew, and others read the new one already", gone.topic);
         }
         let ledger = Ledger::of(&before);
-        let stop = self.on_reject == OnReject::Stop;
+        let stop = self.on_reject.stops();
         let results = join_all(self.seen(commit).map(|state| state.commit(commit, &ledger, stop))).await;
         for result in results {
             match result {
@@ -287,7 +287,7 @@ impl<S: Shared> Committer<S> {
 
     /// Makes dead letters of rows that can't be written.
     async fn bury(&mut self, refused: Vec<Refused>) -> anyhow::Result<()> {
-        if refused.is_empty() || self.on_reject != OnReject::DeadLetters {
+        if refused.is_empty() || !self.on_reject.is_kept() {
             return Ok(());
         }
         let letters = self.letters.as_mut().expect("commits come after their generation began");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use lakewright_aws::Aws;
+use lakewright_config::StreamConfig;
 use lakewright_config::agents::stream::{self, Maintenance};
-use lakewright_config::{Sink, StreamConfig, Table};
 use lakewright_lake::maintain::{Known, Policy, Report, maintain, optimizers};
 use lakewright_runtime::health::now_ms;
 use lakewright_runtime::{Agent, CancellationToken};
@@ -82,8 +82,7 @@ pub(crate) struct Maintainer {
 impl Maintainer {
     /// `None`: the tables are maintained by somebody else.
     pub(crate) fn of(config: &StreamConfig, aws: &Aws, agent: &Agent) -> Option<Self> {
-        let is_own = |table: &&Table| table.sink == Sink::Iceberg && table.existing.is_none();
-        let tables = config.tables.iter().filter(is_own).chain([&config.dead_letters]);
+        let tables = config.tables.iter().filter(|table| table.is_own()).chain([&config.dead_letters]);
         let tables = tables.map(|table| (table.database.clone(), table.name.clone())).collect();
         let settings = config.maintenance.clone()?;
         let (known, account, by_glue) = (Known::default(), config.account.clone(), BTreeSet::new());

@@ -308,7 +308,7 @@ pub(crate) fn take<M: Fetched>(
     }
     if let Some(reject) = &routed.reject {
         counters.rejects[reject.cause() as usize].increment(1);
-        if on_reject == OnReject::Stop {
+        if on_reject.stops() {
             partition.stands_still = true;
             return stopped(format!("the record at offset {offset} is refused: {reject}"));
         }

@@ -175,7 +175,7 @@ impl Router {
             return self.skip(record, table, covered);
         }
         let reject = Box::new(Reject::Panicked(said.clone()));
-        if self.on_reject != OnReject::DeadLetters {
+        if !self.on_reject.is_kept() {
             return self.reject(record, reject);
         }
         self.rows[table].push_broken(record, said);
@@ -244,7 +244,7 @@ impl Router {
     }
 
     fn reject(&mut self, record: Record<'_>, reject: Box<Reject>) -> anyhow::Result<Routed> {
-        if self.on_reject != OnReject::DeadLetters {
+        if !self.on_reject.is_kept() {
             return Ok(Routed { reject: Some(reject), ..Routed::default() });
         }
         let topic = &self.topics[record.topic];

@@ -256,6 +256,24 @@ pub enum OnReject {
     Stop,
 }
 
+impl OnReject {
+    /// Whether it becomes a row of the table of dead letters.
+    pub fn is_kept(self) -> bool {
+        match self {
+            Self::DeadLetters => true,
+            Self::Skip | Self::Stop => false,
+        }
+    }
+
+    /// Whether nothing of its partition goes on before somebody has decided.
+    pub fn stops(self) -> bool {
+        match self {
+            Self::Stop => true,
+            Self::DeadLetters | Self::Skip => false,
+        }
+    }
+}
+
 /// What happens where Kafka's retention removed records before they were taken in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

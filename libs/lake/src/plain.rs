@@ -87,7 +87,7 @@ impl PlainTable {
         let name = &table.name;
         let (bucket, prefix) = s3::object(&table.location)
             .ok_or_else(|| anyhow!("the location of {name}, {}, is no s3://BUCKET/PREFIX", table.location))?;
-        if table.sink == Sink::Iceberg {
+        if table.sink.is_in_catalog() {
             bail!("the table {name} is one of the catalog: this is a bug in lakewright");
         }
         let columns = table.all_columns();

@@ -163,7 +163,7 @@ pub fn raw_tables(tables: &Named<TableSection>) -> impl Iterator<Item = &str> {
 impl TableSection {
     /// Whether it is in the Glue catalog.
     pub fn is_in_catalog(&self) -> bool {
-        self.sink.value == Sink::Iceberg
+        lakewright_config::Sink::from(self.sink.value).is_in_catalog()
     }
 
     /// Database and name of the table that others made; `None` of one of the stack's own.

@@ -7,9 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Aws;
 use lakewright_config::agents::{AgentConfig as _, Need, Stops};
-use lakewright_config::{
-    Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, Sink, StreamConfig, Table,
-};
+use lakewright_config::{Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -83,8 +81,7 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
         let all_tables = || streams.iter().flat_map(|config| &config.tables);
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
         for config in &streams {
-            let is_own = |table: &&Table| table.sink == Sink::Iceberg && table.existing.is_none();
-            let tables = config.tables.iter().filter(is_own).map(|table| (table, false));
+            let tables = config.tables.iter().filter(|table| table.is_own()).map(|table| (table, false));
             let tables = tables.chain([(&config.dead_letters, true)]);
             names.extend(tables.map(|(table, dead)| (format!("\"{}\".\"{}\"", table.database, table.name), dead)));
         }
@@ -230,7 +227,7 @@ async fn plain_tables(subject: &Subject<'_>) -> Result<Vec<Records>> {
         let config: StreamConfig =
             serde_json::from_value(placed.config.clone()).context("read the stream's configuration")?;
         // Two hosts may have the same tables.
-        let plain = config.tables.iter().filter(|table| table.sink != Sink::Iceberg);
+        let plain = config.tables.iter().filter(|table| !table.sink.is_in_catalog());
         if plain.filter(|table| seen.insert(table.location.clone())).count() == 0 {
             continue;
         }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use lakewright_config::agents::stream::OnReject;
 use lakewright_config::{Format, OnTombstone, Unknown};
 
 use super::Checker;
-use crate::stack::agents::{MaintainedBy, OnReject, SparkJob};
+use crate::stack::agents::{MaintainedBy, SparkJob};
 use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::engine::{OWN_SETTINGS, emr_release};
@@ -50,7 +51,7 @@ impl Checker<'_> {
                     .help("write `subnets = \"private\"` in [network]; a change of it makes a new network"),
             );
         }
-        if stream.on_reject.sound && stream.on_reject.value == OnReject::Stop {
+        if stream.on_reject.sound && OnReject::from(stream.on_reject.value).stops() {
             let title = "Spark doesn't stop a partition before a record that no table takes";
             let span = stream.on_reject.span.clone();
             self.push(Diagnostic::new(span, title, "the agent does").help("write \"dead_letters\" or \"skip\""));

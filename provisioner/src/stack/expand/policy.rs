@@ -1,6 +1,6 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
-use lakewright_config::{Sink, Table, s3};
+use lakewright_config::{Table, s3};
 use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
@@ -166,8 +166,7 @@ impl Expansion<'_> {
     /// The stack's own Iceberg tables of the raw zone and their database, as things of the catalog.
     pub(super) fn own_raw_tables(&self) -> Vec<String> {
         let raw = self.raw_database();
-        let is_own = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
-        let tables = self.declared_tables().into_iter().filter(is_own).chain(self.dead_letters());
+        let tables = self.declared_tables().into_iter().filter(Table::is_own).chain(self.dead_letters());
         let mut things = vec![format!("database/{raw}")];
         if self.names_tables() {
             things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));

@@ -72,8 +72,7 @@ impl Expansion<'_> {
         let file = self.file;
         let section = &file.agents.stream;
         let own = file.tables.iter().zip(self.declared_tables());
-        let in_catalog = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
-        for (entry, declared) in own.filter(|(_, declared)| in_catalog(declared)) {
+        for (entry, declared) in own.filter(|(_, declared)| declared.is_own()) {
             let after = vec![Address::new("database", "raw"), bucket_address(&entry.value.bucket)];
             let declaration = as_agents_read(&declared).declaration();
             let mut spec = table_spec(declared, section);

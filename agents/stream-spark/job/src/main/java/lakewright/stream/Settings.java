@@ -47,7 +47,8 @@ record Settings(
         }
         must(!tables.isEmpty(), "`tables` is empty: there is nothing to read");
         String onReject = json.path("on_reject").asText("dead_letters");
-        must(!onReject.equals("stop"), "Spark doesn't know `on_reject = \"stop\"`; the stream agent does");
+        must(onReject.equals("dead_letters") || onReject.equals("skip"),
+                "Spark doesn't know `on_reject = \"" + onReject + "\"`; the stream agent does");
         long interval = json.path("commit_interval_ms").asLong();
         must(interval > 0, "`commit_interval_ms` must be more than 0");
         long bytes = json.path("commit_bytes").asLong();
