@@ -46,8 +46,8 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
 #[test]
 fn generic_code_names_no_kind() {
     let mut found = BTreeSet::new();
-    for path in sources::paths().iter().filter(|path| GENERIC.contains(&module(path).as_str())) {
-        let code = sources::read(path);
+    for path in sources::paths(&sources::root()).iter().filter(|path| GENERIC.contains(&module(path).as_str())) {
+        let code = sources::read(&sources::root(), path);
         let named = kinds::all().iter().map(|kind| kind.name()).filter(|name| code.contains(&format!("\"{name}\"")));
         found.extend(named.map(|name| (path.display().to_string(), name)));
     }
@@ -58,7 +58,7 @@ fn generic_code_names_no_kind() {
 
 #[test]
 fn generic_modules_are_there() {
-    let modules: BTreeSet<String> = sources::paths().iter().map(|path| module(path)).collect();
+    let modules: BTreeSet<String> = sources::paths(&sources::root()).iter().map(|path| module(path)).collect();
     assert!(GENERIC.iter().all(|name| modules.contains(*name)));
 }
 
@@ -66,9 +66,9 @@ fn generic_modules_are_there() {
 fn code_of(kind: &str) -> String {
     let own = Path::new("kinds").join(kind);
     let file = own.with_extension("rs");
-    let paths = sources::paths();
+    let paths = sources::paths(&sources::root());
     let of_kind = paths.iter().filter(|path| **path == file || path.starts_with(&own));
-    of_kind.map(|path| sources::read(path)).collect()
+    of_kind.map(|path| sources::read(&sources::root(), path)).collect()
 }
 
 /// The first texts in parentheses behind a name, however the call is broken into lines.

@@ -1,19 +1,18 @@
-//! The sources of the crate, as tests read them.
+//! The sources of a crate, as tests read them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of the sources.
+/// The folder of this crate's sources.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every file below the folder but those of tests.
-pub fn paths() -> Vec<PathBuf> {
-    let root = root();
+/// Every file below a folder of sources but those of tests.
+pub fn paths(root: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    let below = paths.iter().map(|path| path.strip_prefix(&root).expect("a file below the root").to_owned());
+    collect(root, &mut paths);
+    let below = paths.iter().map(|path| path.strip_prefix(root).expect("a file below the root").to_owned());
     below.filter(|path| !is_of_tests(path)).collect()
 }
 
@@ -59,7 +58,7 @@ pub fn code(text: &str) -> String {
     kept
 }
 
-/// The code of a file below the folder.
-pub fn read(path: &Path) -> String {
-    code(&fs::read_to_string(root().join(path)).expect("a source"))
+/// The code of a file below a folder of sources.
+pub fn read(root: &Path, path: &Path) -> String {
+    code(&fs::read_to_string(root.join(path)).expect("a source"))
 }
