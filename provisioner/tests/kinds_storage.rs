@@ -146,7 +146,7 @@ async fn buckets_objects_and_releases() {
         "name": bucket, "versioning": true, "key": "arn:aws:kms:eu-north-1:123456789012:key/k", "policy": tls,
         "lifecycle": [
             {"id": "unfinished", "abort_uploads_days": 7},
-            {"id": "old", "prefix": "logs/", "expire_days": 30, "expire_versions_days": 3},
+            {"id": "old", "prefix": "logs/", "expire_days": 30, "expire_versions_days": 3, "keep_versions": 5},
             {"id": "cold", "prefix": "raw/", "transitions": [
                 {"days": 90, "storage_class": "GLACIER_IR"}, {"days": 30, "storage_class": "STANDARD_IA"},
             ]},

@@ -98,6 +98,18 @@ def test_settings_are_kept_checked_and_reset(s3, bucket, refused):
         s3.put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration={"Rules": [{**rule, "Expiration": {"Days": 0}}]}
         )
+    kept = {**rule, "NoncurrentVersionExpiration": {"NoncurrentDays": 7, "NewerNoncurrentVersions": 100}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [kept]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == [kept]
+    for code, versions in [
+        ("InvalidArgument", {"NoncurrentDays": 7, "NewerNoncurrentVersions": 101}),
+        ("InvalidArgument", {"NoncurrentDays": 7, "NewerNoncurrentVersions": 0}),
+        ("MalformedXML", {"NewerNoncurrentVersions": 5}),
+    ]:
+        with refused(code, 400):
+            s3.put_bucket_lifecycle_configuration(
+                Bucket=bucket, LifecycleConfiguration={"Rules": [{**rule, "NoncurrentVersionExpiration": versions}]}
+            )
     for right, *moves in [
         (True, (30, "STANDARD_IA"), (60, "GLACIER_IR")), (False, (29, "STANDARD_IA")), (False, (100, "GLACIER_IR")),
         (False, (30, "STANDARD_IA"), (59, "GLACIER_IR")), (False, (1, "GLACIER"), (2, "GLACIER_IR")),

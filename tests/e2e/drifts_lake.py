@@ -89,3 +89,12 @@ def a_buckets_ownership(aws):
 @drift("bucket.raw", "ownership", "ObjectWriter", "BucketOwnerEnforced")
 def a_buckets_ownership_forgotten(aws):
     aws("s3").delete_bucket_ownership_controls(Bucket=RAW)
+
+
+@drift("bucket.raw", "lifecycle[1].keep_versions", None, 5)
+def versions_that_nobody_keeps(aws):
+    client = aws("s3")
+    rules = client.get_bucket_lifecycle_configuration(Bucket=RAW)["Rules"]
+    for rule in rules:
+        rule.get("NoncurrentVersionExpiration", {}).pop("NewerNoncurrentVersions", None)
+    client.put_bucket_lifecycle_configuration(Bucket=RAW, LifecycleConfiguration={"Rules": rules})

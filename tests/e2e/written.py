@@ -416,7 +416,8 @@ s3 PutBucketLifecycleConfiguration
     ChecksumAlgorithm: call
     TransitionDefaultMinimumObjectSize: kept
     LifecycleConfiguration [Rules.ID Rules.Status Rules.Filter.Prefix Rules.Expiration.Days
-        Rules.Expiration.ExpiredObjectDeleteMarker Rules.NoncurrentVersionExpiration.NoncurrentDays Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation
+        Rules.Expiration.ExpiredObjectDeleteMarker Rules.NoncurrentVersionExpiration.NoncurrentDays
+        Rules.NoncurrentVersionExpiration.NewerNoncurrentVersions Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation
         Rules.Transitions.Days Rules.Transitions.StorageClass] -> GetBucketLifecycleConfiguration
 s3 PutBucketLogging
     Bucket: name

@@ -359,7 +359,11 @@ mod tests {
         assert_eq!(lost(json!([rule("logs/", 7)]), json!([rule("", 7)])), 1, "reaches further");
         assert_eq!(lost(json!([rule("", 7)]), json!([rule("logs/", 7)])), 0, "reaches less far");
         let versions = json!([{"id": "old", "expire_versions_days": 3}]);
-        assert_eq!(lost(json!([]), versions), 1);
+        assert_eq!(lost(json!([]), versions.clone()), 1);
+        let keeping = |keep: u32| json!([{"id": "old", "expire_versions_days": 3, "keep_versions": keep}]);
+        assert_eq!(lost(keeping(5), keeping(2)), 1, "keeps fewer");
+        assert_eq!(lost(keeping(2), versions.clone()), 1, "keeps none");
+        assert_eq!(lost(versions.clone(), keeping(2)), 0, "keeps more");
         assert_eq!(lost(json!([]), json!([{"id": "uploads", "abort_uploads_days": 3}])), 0);
     }
 }

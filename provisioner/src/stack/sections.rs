@@ -163,6 +163,8 @@ section! {
         /// How long older versions are kept, in whole days. Default: 3 days where tables are, whose files are replaced all the
         /// time, 30 days elsewhere.
         expire_versions_after: Option<At<Period>> = None,
+        /// How many of an object's newest older versions are kept however old they are, 1 to 100. Default: none.
+        keep_versions: Option<At<Whole<1, 100>>> = None,
         /// The bucket that this one's access logs are written to, one of `[buckets]`. Default: none are written.
         access_logs: Option<At<String>> = None,
         /// What the keys of the access logs begin with. Default: this section's name and a slash.

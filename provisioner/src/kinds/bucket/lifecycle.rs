@@ -28,6 +28,10 @@ pub struct LifecycleRule {
     /// After how many days older versions are deleted.
     #[serde(default)]
     pub expire_versions_days: Option<u32>,
+    /// How many of an object's newest older versions are kept however old they are, 1 to 100. Only with `expire_versions_days`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub keep_versions: Option<u32>,
     /// Whether markers of deleted objects go as soon as no version is left behind them. A rule with `expire_days` can't say it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expire_delete_markers: bool,
@@ -77,6 +81,9 @@ const STAYS: u32 = 30;
 impl LifecycleRule {
     /// Refuses what S3 would.
     pub(super) fn check(&self) -> Result<()> {
+        if self.keep_versions.is_some() && self.expire_versions_days.is_none() {
+            bail!("{}: `keep_versions` needs `expire_versions_days`: without it no version is deleted", self.id);
+        }
         if self.expire_delete_markers && self.expire_days.is_some() {
             bail!("{}: `expire_delete_markers` and `expire_days` stand in rules of their own", self.id);
         }
@@ -111,18 +118,23 @@ impl LifecycleRule {
 
     /// What the rule deletes that none of the old ones deletes as early.
     pub(super) fn loses(&self, old: &[Self], bucket: &str) -> Vec<String> {
-        let covering = |days: fn(&Self) -> Option<u32>, limit: u32| {
-            let covers = |rule: &&Self| self.prefix.starts_with(&rule.prefix);
-            old.iter().filter(covers).filter_map(days).any(|before| before <= limit)
-        };
+        let reaching = || old.iter().filter(|rule| self.prefix.starts_with(&rule.prefix));
         let objects = if self.prefix.is_empty() { "objects".to_owned() } else { format!("{}*", self.prefix) };
         let mut lost = Vec::new();
-        if let Some(days) = self.expire_days.filter(|days| !covering(|rule| rule.expire_days, *days)) {
+        let is_within = |before: Option<u32>, days: u32| before.is_some_and(|before| before <= days);
+        if let Some(days) = self.expire_days.filter(|days| !reaching().any(|old| is_within(old.expire_days, *days))) {
             lost.push(format!("{objects} in {bucket} that are older than {days} days are deleted"));
         }
-        let versions = self.expire_versions_days;
-        if let Some(days) = versions.filter(|days| !covering(|rule| rule.expire_versions_days, *days)) {
-            lost.push(format!("versions of {objects} in {bucket} that were replaced over {days} days ago are deleted"));
+        let covers = |old: &Self, days| {
+            is_within(old.expire_versions_days, days)
+                && old.keep_versions.unwrap_or(0) <= self.keep_versions.unwrap_or(0)
+        };
+        if let Some(days) = self.expire_versions_days.filter(|days| !reaching().any(|old| covers(old, *days))) {
+            let kept =
+                self.keep_versions.map(|keep| format!(", but for the newest {keep} of each")).unwrap_or_default();
+            lost.push(format!(
+                "versions of {objects} in {bucket} that were replaced over {days} days ago are deleted{kept}"
+            ));
         }
         lost
     }
@@ -141,6 +153,7 @@ pub(super) fn read(rule: &types::LifecycleRule) -> Result<LifecycleRule> {
         prefix: prefix(rule).to_owned(),
         expire_days: days(rule.expiration().and_then(LifecycleExpiration::days))?,
         expire_versions_days: days(versions.and_then(NoncurrentVersionExpiration::noncurrent_days))?,
+        keep_versions: days(versions.and_then(NoncurrentVersionExpiration::newer_noncurrent_versions))?,
         expire_delete_markers: rule.expiration().is_some_and(expires_markers),
         abort_uploads_days: days(uploads.and_then(AbortIncompleteMultipartUpload::days_after_initiation))?,
         transitions: rule.transitions().iter().filter_map(transition).collect(),
@@ -173,10 +186,8 @@ fn is_sayable(rule: &types::LifecycleRule) -> bool {
             && filter.object_size_less_than().is_none()
     });
     let expires = rule.expiration().is_none_or(|expiration| expiration.date().is_none());
-    let versions = rule.noncurrent_version_expiration();
     filters
         && expires
-        && versions.is_none_or(|versions| versions.newer_noncurrent_versions().is_none())
         && rule.transitions().iter().all(|one| transition(one).is_some())
         && rule.noncurrent_version_transitions().is_empty()
         && *rule.status() == ExpirationStatus::Enabled
@@ -192,8 +203,10 @@ pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
         Ok::<_, anyhow::Error>(expiration.set_expired_object_delete_marker(markers).build())
     });
     let expiration = expiration.transpose()?;
-    let versions = days(rule.expire_versions_days)?
-        .map(|days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build());
+    let kept = days(rule.keep_versions)?;
+    let versions = days(rule.expire_versions_days)?.map(|days| {
+        NoncurrentVersionExpiration::builder().noncurrent_days(days).set_newer_noncurrent_versions(kept).build()
+    });
     let uploads = days(rule.abort_uploads_days)?
         .map(|days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build());
     let transition = |one: &Transition| {
@@ -225,6 +238,7 @@ mod tests {
             prefix: "raw/".into(),
             expire_days: Some(30),
             expire_versions_days: None,
+            keep_versions: None,
             expire_delete_markers: false,
             abort_uploads_days: Some(7),
             transitions: Vec::new(),
@@ -250,6 +264,7 @@ mod tests {
         }
         let deleted = LifecycleRule { expire_days: Some(30), ..moving(&[(30, StandardIa)]) };
         let both = LifecycleRule { expire_delete_markers: true, ..spec() };
+        let kept = LifecycleRule { keep_versions: Some(3), ..spec() };
         for (wrong, part) in [
             (moving(&[(29, StandardIa)]), "move to STANDARD_IA after 30 days at the earliest"),
             (moving(&[(30, StandardIa), (59, GlacierIr)]), "stay in STANDARD_IA for 30 days at least"),
@@ -257,6 +272,7 @@ mod tests {
             (moving(&[(1, Glacier), (1, DeepArchive)]), "don't move from GLACIER to DEEP_ARCHIVE"),
             (deleted, "are deleted after 30 days, before they move to STANDARD_IA"),
             (both, "stand in rules of their own"),
+            (kept, "`keep_versions` needs `expire_versions_days`"),
         ] {
             let said = wrong.check().expect_err("S3 refuses it").to_string();
             assert!(said.contains(part), "{said}");
@@ -266,7 +282,7 @@ mod tests {
     #[test]
     fn a_rule_without_moves_is_written_as_before_there_were_any() {
         let written = serde_json::to_value(spec()).expect("JSON");
-        for new in ["transitions", "expire_delete_markers"] {
+        for new in ["transitions", "expire_delete_markers", "keep_versions"] {
             assert!(written.get(new).is_none(), "what was recorded of it would be another thing: {written}");
         }
     }
@@ -276,6 +292,8 @@ mod tests {
         let there = written(&spec()).expect("days fit");
         assert_eq!(read(&there).expect("readable"), spec());
         let everything = LifecycleRule { prefix: String::new(), expire_versions_days: Some(3), ..spec() };
+        let kept = LifecycleRule { keep_versions: Some(100), ..everything.clone() };
+        assert_eq!(read(&written(&kept).expect("days fit")).expect("readable"), kept);
         assert_eq!(read(&written(&everything).expect("days fit")).expect("readable"), everything);
         let markers = LifecycleRule { expire_days: None, expire_delete_markers: true, ..everything };
         assert_eq!(read(&written(&markers).expect("days fit")).expect("readable"), markers);

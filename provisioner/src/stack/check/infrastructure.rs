@@ -26,6 +26,7 @@ impl Checker<'_> {
                     );
                 }
             }
+            self.versions(&bucket.value);
             self.moves(&bucket.value);
         }
         for key in &file.keys {
@@ -49,6 +50,18 @@ impl Checker<'_> {
         }
         if let Some(limit) = file.query.scan_limit.as_ref().filter(|limit| limit.sound && limit.0 < 10_000_000) {
             self.push(Diagnostic::new(limit.span.clone(), "Athena's limit is at least 10 MB", "too small"));
+        }
+    }
+
+    /// Only where versions are kept there are older ones.
+    fn versions(&mut self, bucket: &Bucket) {
+        let Some(keep) = bucket.keep_versions.as_ref().filter(|keep| keep.sound) else { return };
+        if !bucket.versioning.value {
+            let title = "a bucket without `versioning` has no older versions to keep";
+            self.push(
+                Diagnostic::new(keep.span.clone(), title, "of no use")
+                    .help("write `versioning = true`, or remove the line"),
+            );
         }
     }
 

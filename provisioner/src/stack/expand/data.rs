@@ -48,6 +48,7 @@ impl Expansion<'_> {
             prefix: String::new(),
             expire_days: None,
             expire_versions_days: None,
+            keep_versions: None,
             expire_delete_markers: false,
             abort_uploads_days: None,
             transitions: Vec::new(),
@@ -56,7 +57,8 @@ impl Expansion<'_> {
         if section.versioning.value {
             let default = if self.has_tables(name) { TABLES_VERSIONS_DAYS } else { VERSIONS_DAYS };
             let days = section.expire_versions_after.as_ref().map_or(default, |age| age.in_days() as u32);
-            let versions = rule("older-versions");
+            let keep_versions = section.keep_versions.as_ref().map(|keep| keep.value.0 as u32);
+            let versions = bucket::LifecycleRule { keep_versions, ..rule("older-versions") };
             // Else a marker stays for each of a table's files that is no more.
             let versions = bucket::LifecycleRule { expire_delete_markers: true, ..versions };
             lifecycle.push(bucket::LifecycleRule { expire_versions_days: Some(days), ..versions });

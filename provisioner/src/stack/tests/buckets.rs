@@ -26,6 +26,18 @@ fn objects_move_before_they_are_deleted() {
 }
 
 #[test]
+fn the_newest_older_versions_are_kept() {
+    let file = "[stack]\nname = \"shop\"\n\n[buckets.raw]\nexpire_versions_after = \"9d\"\nkeep_versions = 5\n";
+    let stack = parse("test.toml".as_ref(), file, None).unwrap_or_else(|error| panic!("{error:#}"));
+    let rule = spec(&expanded(&stack), "bucket.raw")["lifecycle"][1].clone();
+    assert_eq!((&rule["expire_versions_days"], &rule["keep_versions"]), (&json!(9), &json!(5)));
+    for keep in ["0", "101"] {
+        let said = mistakes(&file.replace("= 5", &format!("= {keep}")), &[]);
+        assert!(said.contains("must be between 1 and 100") && said.matches("error: ").count() == 1, "{said}");
+    }
+}
+
+#[test]
 fn moves_that_s3_refuses_are_shown_at_their_place() {
     for (lines, title, fix) in [
         ("infrequent_after = \"29d\"", "objects move to STANDARD_IA after 30 days at the earliest", "\"30d\" or more"),
@@ -39,6 +51,7 @@ fn moves_that_s3_refuses_are_shown_at_their_place() {
             "objects are deleted before they move to STANDARD_IA",
             "\"31d\" or more",
         ),
+        ("keep_versions = 5", "a bucket without `versioning` has no older versions to keep", "`versioning = true`"),
         ("archive_after = \"36h\"", "S3 counts the age of objects in days", "\"30d\""),
     ] {
         let said = mistakes(&file(lines), &[]);

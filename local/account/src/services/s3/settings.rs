@@ -271,6 +271,9 @@ fn lifecycle(document: &Element) -> Result<(), AwsError> {
                 ));
             }
         }
+        if let Some(versions) = rule.child("NoncurrentVersionExpiration") {
+            newer_versions(rule, versions)?;
+        }
         transitions(rule)?;
         if let Some(expiration) = rule.child("Expiration")
             && expiration.text_of("Days") == Some("0")
@@ -289,6 +292,20 @@ fn lifecycle(document: &Element) -> Result<(), AwsError> {
             }
             ids.push(id);
         }
+    }
+    Ok(())
+}
+
+/// Refuses numbers of older versions that no rule keeps in any case.
+fn newer_versions(rule: &Element, versions: &Element) -> Result<(), AwsError> {
+    let Some(newer) = versions.text_of("NewerNoncurrentVersions") else { return Ok(()) };
+    if !newer.trim().parse().is_ok_and(|newer: u32| (1..=100).contains(&newer)) {
+        let message = "'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be between 1 and 100";
+        return Err(errors::because("InvalidArgument", message));
+    }
+    // S3 has the number since it has filters, and takes it with neither a rule of old nor alone.
+    if versions.child("NoncurrentDays").is_none() || rule.child("Filter").is_none() {
+        return Err(errors::error("MalformedXML"));
     }
     Ok(())
 }
