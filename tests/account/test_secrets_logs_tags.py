@@ -196,6 +196,66 @@ def test_session_documents(account, refused):
         ssm.list_tags_for_resource(**about)
 
 
+def test_parameters(account, refused):
+    ssm = account.client("ssm")
+    made = ssm.put_parameter(
+        Name="/shop/lake/bucket", Value="one", Type="String", Description="d", Tags=[{"Key": "a", "Value": "1"}]
+    )
+    assert (made["Version"], made["Tier"]) == (1, "Standard")
+    with refused("ParameterAlreadyExists", 400):
+        ssm.put_parameter(Name="/shop/lake/bucket", Value="two", Type="String")
+    with refused("ValidationException", 400):
+        ssm.put_parameter(Name="/shop/lake/bucket", Value="two", Overwrite=True, Tags=[{"Key": "a", "Value": "1"}])
+    with refused("HierarchyTypeMismatchException", 400):
+        ssm.put_parameter(Name="/shop/lake/bucket", Value="two", Type="StringList", Overwrite=True)
+    with refused("UnsupportedParameterType", 400):
+        ssm.put_parameter(Name="/shop/secret", Value="two", Type="SecureString")
+    for name in ["/shop//a", "/shop/", "shop/a", "/ssm/a", "/shop a"]:
+        with refused("ValidationException", 400):
+            ssm.put_parameter(Name=name, Value="two", Type="String")
+    with refused("AccessDeniedException", 400):
+        ssm.put_parameter(Name="/aws/a", Value="two", Type="String")
+    with refused("HierarchyLevelLimitExceededException", 400):
+        ssm.put_parameter(Name="/a" * 16, Value="two", Type="String")
+    for value in ["x" * 4097, "{{ssm:/shop/lake/bucket}}"]:
+        with refused("ValidationException", 400):
+            ssm.put_parameter(Name="/shop/other", Value=value, Type="String")
+
+    # What an update doesn't name stays.
+    assert ssm.put_parameter(Name="/shop/lake/bucket", Value="two", Overwrite=True)["Version"] == 2
+    named = [{"Key": "Name", "Values": ["/shop/lake/bucket"]}]
+    described = ssm.describe_parameters(ParameterFilters=named)["Parameters"]
+    assert [(one["Description"], one["Tier"], one["Version"]) for one in described] == [("d", "Standard", 2)]
+    parameter = ssm.get_parameter(Name="/shop/lake/bucket:2")["Parameter"]
+    arn = "arn:aws:ssm:eu-north-1:123456789012:parameter/shop/lake/bucket"
+    assert (parameter["ARN"], parameter["Value"], parameter["DataType"]) == (arn, "two", "text")
+
+    # An advanced parameter holds more, and never becomes a standard one again.
+    assert ssm.put_parameter(Name="/shop/long", Value="x" * 5000, Type="String", Tier="Advanced")["Tier"] == "Advanced"
+    with refused("ValidationException", 400):
+        ssm.put_parameter(Name="/shop/long", Value="x", Tier="Standard", Overwrite=True)
+    below = ssm.get_parameters_by_path(Path="/shop")["Parameters"]
+    assert [one["Name"] for one in below] == ["/shop/long"]
+    below = ssm.get_paginator("get_parameters_by_path").paginate(
+        Path="/shop", Recursive=True, PaginationConfig={"PageSize": 1}
+    )
+    assert [one["Name"] for page in below for one in page["Parameters"]] == ["/shop/lake/bucket", "/shop/long"]
+
+    about = dict(ResourceType="Parameter", ResourceId="/shop/lake/bucket")
+    ssm.add_tags_to_resource(**about, Tags=[{"Key": "b", "Value": "2"}])
+    ssm.remove_tags_from_resource(**about, TagKeys=["a"])
+    assert ssm.list_tags_for_resource(**about)["TagList"] == [{"Key": "b", "Value": "2"}]
+    tagged = account.client("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["ssm:parameter"])
+    assert arn in [one["ResourceARN"] for one in tagged["ResourceTagMappingList"]]
+    ssm.delete_parameter(Name="/shop/lake/bucket")
+    with refused("ParameterNotFound", 400):
+        ssm.delete_parameter(Name="/shop/lake/bucket")
+    with refused("InvalidResourceId", 400):
+        ssm.list_tags_for_resource(**about)
+    ssm.delete_parameter(Name="/shop/long")
+    assert ssm.describe_parameters()["Parameters"] == []
+
+
 def test_image_parameters(account, refused):
     ssm = account.client("ssm")
     name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"

@@ -1,4 +1,4 @@
-"""What people change by hand in the queues of the stack `queues`."""
+"""What people change by hand in the stack `queues`."""
 
 import json
 
@@ -86,3 +86,33 @@ def messages_that_come_at_once(aws):
 def a_queue_deleted(aws):
     client = aws("sqs")
     client.delete_queue(QueueUrl=client.get_queue_url(QueueName="queues-payments.fifo")["QueueUrl"])
+
+
+def put(aws, name, **members):
+    aws("ssm").put_parameter(Name=name, Overwrite=True, **members)
+
+
+@drift("parameter.orders", "value", "https://elsewhere.example", ANY)
+def another_queue_that_is_looked_up(aws):
+    put(aws, "/queues/orders/url", Value="https://elsewhere.example")
+
+
+@drift("parameter.orders", "description", "nothing", "Where orders go.")
+def a_parameter_described_otherwise(aws):
+    client = aws("ssm")
+    value = client.get_parameter(Name="/queues/orders/url")["Parameter"]["Value"]
+    put(aws, "/queues/orders/url", Value=value, Description="nothing")
+
+
+@drift("parameter.all", "type", "String", "StringList")
+def a_list_that_is_none(aws):
+    client = aws("ssm")
+    value = client.get_parameter(Name="/queues/all")["Parameter"]["Value"]
+    tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId="/queues/all")["TagList"]
+    client.delete_parameter(Name="/queues/all")
+    client.put_parameter(Name="/queues/all", Type="String", Value=value, Tags=tags)
+
+
+@drift("parameter.all", None, None, None)
+def a_parameter_deleted(aws):
+    aws("ssm").delete_parameter(Name="/queues/all")

@@ -34,7 +34,7 @@ WHY = {
         "function.role", "instance_profile.path", "job_run.execution_role", "pipeline.role", "role.path",
     ],
     "AWS's documentation takes fewer characters than the model": [
-        "cluster.name", "key.alias", "object.key", "pipeline.bucket", "secret.name", "secret.username",
+        "cluster.name", "key.alias", "object.key", "parameter.name", "pipeline.bucket", "secret.name", "secret.username",
         "serverless_cluster.name",
     ],
     "names of DNS and what stands under them": [

@@ -244,6 +244,11 @@ TEXTS = {
             "iam CreateOpenIDConnectProvider ClientIDList[]", "iam AddClientIDToOpenIDConnectProvider ClientID"
         ),
     },
+    "parameter": {
+        "name": sent("ssm PutParameter Name"),
+        "value": sent("ssm PutParameter Value"),
+        "description": sent("ssm PutParameter Description"),
+    },
     "pipeline": {
         "name": sent(f"{PIPELINE}name"),
         "role": sent(f"{PIPELINE}roleArn"),

@@ -477,6 +477,12 @@ ssm CreateDocument UpdateDocument
     DocumentType DocumentFormat: only
     DocumentVersion: call
     Content -> GetDocument.Content
+ssm PutParameter
+    Name: name
+    Overwrite: call
+    AllowedPattern DataType: kept
+    . [Type Value] -> GetParameter.Parameter
+    . [Description Tier] -> DescribeParameters.Parameters
 ssm UpdateDocumentDefaultVersion
     Name: name
     DocumentVersion -> GetDocument.DocumentVersion

@@ -42,6 +42,7 @@ pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
 pub mod oidc_provider;
+pub mod parameter;
 pub mod pipeline;
 pub mod private_zone;
 pub mod queue;
@@ -108,6 +109,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &saved_query::SavedQuery,
         &log_group::LogGroup,
         &session_document::SessionDocument,
+        &parameter::Parameter,
         &flow_log::FlowLog,
         &metric_filter::MetricFilter,
         &function::Function,

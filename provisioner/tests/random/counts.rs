@@ -41,6 +41,7 @@ impl World {
         holds!("msk_configuration", aws.kafka().list_configurations(), configurations, 0);
         holds!("log_group", aws.logs().describe_log_groups(), log_groups, 1);
         holds!("session_document", aws.ssm().list_documents(), document_identifiers, 0);
+        holds!("parameter", aws.ssm().describe_parameters(), parameters, 0);
         holds!("queue", aws.sqs().list_queues(), queue_urls, 0);
         holds!("database", aws.glue().get_databases(), database_list, 0);
         holds!("function", aws.lambda().list_functions(), functions, 0);

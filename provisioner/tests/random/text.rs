@@ -198,13 +198,18 @@ impl Queue {
         if let Some(key) = &self.key {
             out += &format!("key = \"${{key.{key}.arn}}\"\n");
         }
+        let retries = self.receives.unwrap_or_default();
+        let parameter = format!(
+            "[resource.parameter.work]\nname = \"/random/work\"\ntype = \"StringList\"\n\
+             value = \"${{queue.work.url}},{retries}\"\n"
+        );
         if let Some(receives) = self.receives {
             out += &format!(
                 "dead_letters = {{ queue = \"${{queue.failed.arn}}\", max_receives = {receives} }}\n\
                  [resource.queue.failed]\nname = \"random-failed{suffix}\"\nfifo = {fifo}\n"
             );
         }
-        out
+        out + &parameter
     }
 }
 

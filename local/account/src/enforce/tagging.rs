@@ -7,7 +7,7 @@ use crate::fields::Fields as _;
 use crate::state::tags_of_object;
 
 /// The actions of services that add and take away tags by others than `TagResource` and `UntagResource`.
-const ACTIONS: [(&str, &str, &str); 8] = [
+const ACTIONS: [(&str, &str, &str); 9] = [
     ("ec2:", "ec2:CreateTags", "ec2:DeleteTags"),
     ("iam:role/", "iam:TagRole", "iam:UntagRole"),
     ("iam:policy/", "iam:TagPolicy", "iam:UntagPolicy"),
@@ -16,6 +16,7 @@ const ACTIONS: [(&str, &str, &str); 8] = [
     ("route53:", "route53:ChangeTagsForResource", "route53:ChangeTagsForResource"),
     ("s3:", "s3:PutBucketTagging", "s3:PutBucketTagging"),
     ("sqs:", "sqs:TagQueue", "sqs:UntagQueue"),
+    ("ssm:", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"),
 ];
 
 pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {

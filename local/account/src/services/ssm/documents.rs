@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::{invalid, missing, tags};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
-use crate::state::{State, Tags, refused_tag, tag_list, tags_of};
+use crate::state::{State, tag_list};
 use sha2::{Digest, Sha256};
 
-const DOCUMENTS: &str = "ssm/document";
+pub(super) const DOCUMENTS: &str = "ssm/document";
 /// How many versions a document has at most.
 const MOST: usize = 1000;
 /// What names of customers' documents don't begin with.
@@ -49,19 +50,11 @@ impl Document {
     }
 }
 
-fn invalid(message: impl Into<String>) -> AwsError {
-    AwsError::new("ValidationException", message)
-}
-
-fn missing(name: &str) -> AwsError {
-    invalid(format!("Value null at '{name}' failed to satisfy constraint: Member must not be null"))
-}
-
 fn no_version() -> AwsError {
     AwsError::new("InvalidDocumentVersion", "The document version is not valid or does not exist.")
 }
 
-fn arn(request: &Request, name: &str) -> String {
+pub(super) fn arn(request: &Request, name: &str) -> String {
     request.arn("ssm", &format!("document/{name}"))
 }
 
@@ -128,14 +121,6 @@ fn described(state: &State<'_>, request: &Request, name: &str, document: &Docume
     })
 }
 
-fn given_tags(request: &Request) -> Result<Tags, AwsError> {
-    let tags = tags_of(request.input.list("Tags"), "Key", "Value");
-    match refused_tag(&tags) {
-        Some(key) => Err(invalid(format!("the tag {key} is not valid"))),
-        None => Ok(tags),
-    }
-}
-
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let name = request.input.need("Name", missing)?;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
@@ -151,7 +136,7 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(invalid("the local account has documents of the type Session only"));
     }
     let content = content(request)?;
-    let tags = given_tags(request)?;
+    let tags = tags::given(request)?;
     if state.get(DOCUMENTS, name).is_some() {
         return Err(AwsError::new("DocumentAlreadyExists", format!("Document {name} already exists.")));
     }
@@ -234,37 +219,4 @@ pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
         })
     });
     Ok(json!({ "DocumentIdentifiers": all.collect::<Vec<_>>() }))
-}
-
-/// The ARN of the document whose tags the input is about.
-fn tagged(state: &State<'_>, request: &Request) -> Result<String, AwsError> {
-    let kind = request.input.need("ResourceType", missing)?;
-    if kind != "Document" {
-        let message = format!("the local account has no tags of the type {kind}");
-        return Err(AwsError::new("InvalidResourceType", message));
-    }
-    let name = request.input.need("ResourceId", missing)?;
-    if state.get(DOCUMENTS, name).is_none() {
-        return Err(AwsError::new("InvalidResourceId", "The resource ID isn't valid."));
-    }
-    Ok(arn(request, name))
-}
-
-pub(super) fn tag(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let arn = tagged(state, request)?;
-    state.add_tags(&arn, &given_tags(request)?);
-    if state.tags(&arn).len() > 50 {
-        return Err(AwsError::new("TooManyTagsError", "a document has at most 50 tags"));
-    }
-    Ok(json!({}))
-}
-
-pub(super) fn untag(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let arn = tagged(state, request)?;
-    state.remove_tags(&arn, &request.input.texts("TagKeys"));
-    Ok(json!({}))
-}
-
-pub(super) fn list_tags(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    Ok(json!({ "TagList": tag_list(&state.tags(&tagged(state, request)?), "Key", "Value") }))
 }
