@@ -78,7 +78,11 @@ async fn measure(arguments: &[String]) -> Result<()> {
         let switches = [gzip, transforms, backup].map(|switch| switch.to_string());
         let words = [&bootstrap, &url].into_iter().chain(&figures).chain(&switches);
         // A process of its own, for its own peak; its allocator as the agent has it.
-        let status = Command::new(std::env::current_exe()?).arg("ship").args(words).env("MIMALLOC_PURGE_DELAY", "50").status()?;
+        let status = Command::new(std::env::current_exe()?)
+            .arg("ship")
+            .args(words)
+            .env("MIMALLOC_PURGE_DELAY", "50")
+            .status()?;
         anyhow::ensure!(status.success(), "the shipper ended with {status}");
     }
     if is_given("rsyslog") {
@@ -120,6 +124,7 @@ async fn ship(words: &[String]) -> Result<()> {
         days_ahead: 1,
         max_record: 10_000_000,
         transforms: if transforms == "true" { serde_json::from_str(TRANSFORMS)? } else { Vec::new() },
+        sources: std::collections::BTreeMap::new(),
         watch: None,
     };
     // Without the bucket the backup's pipe waits for its first look at it, and takes nothing.

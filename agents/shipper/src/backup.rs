@@ -26,7 +26,7 @@ use crate::sink::Sink;
 use crate::source::{Batch, Event, Fate, Position, Stream};
 
 pub use place::Named;
-pub use read::{Record, Shelves};
+pub use read::{Origin, Record, Shelves};
 pub use store::Store;
 
 /// How many objects are written at the same time.

@@ -8,6 +8,8 @@ mod backup;
 mod buffers;
 mod kafka;
 mod letters;
+mod local;
+mod logged;
 mod metrics;
 mod pipe;
 mod restore;
@@ -26,6 +28,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use lakewright_aws::{Aws, Options};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::backup_group;
+use lakewright_config::agents::shipper::sources::name_mistake;
 use lakewright_platform::Backoff;
 use lakewright_runtime::kafka::{Access, TopicIdentity, access, describe, ensure as ensure_topics};
 use lakewright_runtime::{Agent, Latch};
@@ -41,6 +44,7 @@ use crate::pipe::Pipe;
 use crate::search::{Entrance, IndexSink, Search, Settings, Target, target};
 use crate::transforms::Declared;
 
+pub use logged::{Logged, logged};
 pub use restore::{Destination, Restored, Wanted, restore};
 pub use verify::{Held, held};
 
@@ -69,6 +73,12 @@ pub fn check(config: &ShipperConfig) -> Result<()> {
     ensure!(config.max_record > 0, "`max_record` must be at least 1");
     target(&config.search)?.address()?;
     Declared::new(config)?;
+    for (name, source) in &config.sources {
+        if let Some(mistake) = name_mistake(name) {
+            anyhow::bail!("`{}` is no name of a source: {mistake}", name.escape_default());
+        }
+        local::check(source).with_context(|| format!("the source `{name}`"))?;
+    }
     Ok(())
 }
 
@@ -78,8 +88,10 @@ struct Shipper {
     config: ShipperConfig,
     aws: Aws,
     target: Target,
-    kafka: Access,
+    /// How the cluster is reached, once its topics are there.
+    kafka: OnceCell<Access>,
     metrics: Metrics,
+    letters: Letters,
     /// Whether the backup's group has its positions.
     adopted: OnceCell<()>,
     /// What keeps the agent from being ready, by sink.
@@ -108,35 +120,72 @@ pub async fn run_with(agent: Agent, config: ShipperConfig, aws: Aws) -> Result<(
         None => aws,
     };
     let target = target(&config.search)?;
-    let kafka = access(&config.kafka).await?;
-    ensure_topics(&kafka, &config.kafka.topics).await?;
-    let metrics = Metrics::new(&agent);
-    let (adopted, latches) = (OnceCell::new(), Mutex::new(BTreeMap::from(latches)));
-    let shipper = Arc::new(Shipper { agent, config, aws, target, kafka, metrics, adopted, latches });
-    let index = supervised(Arc::clone(&shipper), "index", |shipper| Box::pin(async move { shipper.index().await }));
-    let backup = supervised(shipper, "backup", |shipper| Box::pin(async move { shipper.back_up().await }));
-    let (index, backup) = tokio::join!(index, backup);
-    index.and(backup)
+    let (metrics, letters) = (Metrics::new(&agent), Letters::new(&agent.state_dir));
+    let (kafka, adopted, latches) = (OnceCell::new(), OnceCell::new(), Mutex::new(BTreeMap::from(latches)));
+    let shipper = Shipper { agent, config, aws, target, kafka, metrics, letters, adopted, latches };
+    all_pipes(&Arc::new(shipper)).await
+}
+
+/// Runs all pipes side by side, each on its own.
+async fn all_pipes(shipper: &Arc<Shipper>) -> Result<()> {
+    let mut pipes = JoinSet::new();
+    let mut run = |sink, source: Option<&String>, start: fn(Arc<Shipper>, String) -> Running| {
+        let name = PipeName { sink, source: source.cloned() };
+        pipes.spawn(supervised(Arc::clone(shipper), name, start));
+    };
+    run("index", None, |shipper, _| Box::pin(async move { shipper.index().await }));
+    run("backup", None, |shipper, _| Box::pin(async move { shipper.back_up().await }));
+    for source in shipper.config.sources.keys() {
+        run("index", Some(source), |shipper, name| Box::pin(async move { shipper.index_local(&name).await }));
+        run("backup", Some(source), |shipper, name| Box::pin(async move { shipper.back_up_local(&name).await }));
+    }
+    let mut ended = Ok(());
+    while let Some(pipe) = pipes.join_next().await {
+        ended = ended.and(pipe.unwrap_or_else(|error| Err(anyhow!("a pipe ended in a panic: {error}"))));
+    }
+    ended
+}
+
+/// Which pipe it is.
+#[derive(Debug)]
+struct PipeName {
+    sink: &'static str,
+    /// The source of this host; none for the topics.
+    source: Option<String>,
+}
+
+impl std::fmt::Display for PipeName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.source {
+            None => write!(formatter, "the pipe to the {}", self.sink),
+            Some(source) => write!(formatter, "the pipe from {source} to the {}", self.sink),
+        }
+    }
 }
 
 /// Runs a pipe, again after each failure, until the agent's shutdown.
-async fn supervised(shipper: Arc<Shipper>, sink: &'static str, start: fn(Arc<Shipper>) -> Running) -> Result<()> {
-    let trouble = shipper.metrics.pipe(sink).trouble.of("pipe");
+async fn supervised(shipper: Arc<Shipper>, pipe: PipeName, start: fn(Arc<Shipper>, String) -> Running) -> Result<()> {
+    let metrics = match &pipe.source {
+        None => shipper.metrics.pipe(pipe.sink),
+        Some(source) => shipper.metrics.local_pipe(pipe.sink, source),
+    };
+    let trouble = metrics.trouble.of("pipe");
+    let name = pipe.source.clone().unwrap_or_default();
     let mut backoff = Backoff::default();
     loop {
         let began = Instant::now();
         // A task of its own, so that a panic ends nothing else; one that is dropped with this.
-        let mut running = JoinSet::from_iter([start(Arc::clone(&shipper))]);
+        let mut running = JoinSet::from_iter([start(Arc::clone(&shipper), name.clone())]);
         let ended = running.join_next().await.context("this is a bug in lakewright: nothing runs")?;
         let ended = ended.unwrap_or_else(|error| Err(anyhow!("it ended in a panic: {error}")));
         if shipper.agent.shutdown.is_cancelled() {
-            return ended.with_context(|| format!("the pipe to the {sink}"));
+            return ended.with_context(|| pipe.to_string());
         }
         let error = ended.err().unwrap_or_else(|| anyhow!("it ended"));
         if began.elapsed() > WELL {
             backoff.reset();
         }
-        trouble.begins(format!("the pipe to the {sink} begins anew: {error:#}"));
+        trouble.begins(format!("{pipe} begins anew: {error:#}"));
         if !backoff.wait(&shipper.agent.shutdown).await {
             return Err(error);
         }
@@ -154,22 +203,15 @@ impl Shipper {
             interval: Duration::from_millis(config.bulk_interval_ms),
             max_record: Some(usize::try_from(config.max_record).unwrap_or(usize::MAX)),
             room: INDEX_ROOM,
-            weight: if config.transforms.is_empty() { 2 } else { 3 },
+            weight: self.weight(),
             waits_for_settling: true,
         };
         let source = self.source(reading, &metrics).await?;
         let entrance = Entrance::of(&self.target, &self.aws)?;
         let search = Search::new(&self.target, entrance, config.gzip, agent.clone(), metrics.clone())?;
-        let settings = Settings {
-            index: config.index.clone(),
-            time_field: config.time_field.clone(),
-            days_back: i64::from(config.days_back),
-            days_ahead: i64::from(config.days_ahead),
-            by_source: false,
-        };
+        let settings = self.settings(config.index.clone(), config.time_field.clone());
         tracing::info!(search = search.shown(), topics = ?config.topics, "shipping to the index");
-        let letters = Letters::new(&agent.state_dir);
-        let transforms = Declared::counted(config, agent)?;
+        let (transforms, letters) = (Declared::counted(config, agent)?, self.letters.clone());
         let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
         self.started("index", &metrics);
         Pipe { agent, metrics: &metrics }.run(source, sink).await
@@ -188,32 +230,67 @@ impl Shipper {
             waits_for_settling: false,
         };
         let source = self.source(reading, &metrics).await?;
-        let store = Store {
-            objects: self.aws.objects(),
-            bucket: config.backup_bucket.clone(),
-            prefix: config.backup_prefix.clone(),
-            agent: agent.clone(),
-            metrics: metrics.clone(),
-        };
-        let age = Duration::from_millis(config.backup_interval_ms);
-        let limits = Limits { bytes: config.backup_bytes, age, held: BACKUP_HELD };
         tracing::info!(bucket = config.backup_bucket, prefix = config.backup_prefix, topics = ?config.topics, "shipping to the backup");
-        let sink = BackupSink::new(store, limits, metrics.clone())?;
+        let sink = BackupSink::new(self.store(&metrics), self.limits(), metrics.clone())?;
         self.started("backup", &metrics);
         Pipe { agent, metrics: &metrics }.run(source, sink).await
     }
 
+    /// How many bytes of an index's room a byte of a record takes: its own, that of its document, and that of what transforms make of it.
+    fn weight(&self) -> usize {
+        if self.config.transforms.is_empty() { 2 } else { 3 }
+    }
+
+    /// How documents are made that go to these indices.
+    fn settings(&self, index: String, time_field: String) -> Settings {
+        Settings {
+            index,
+            time_field,
+            days_back: i64::from(self.config.days_back),
+            days_ahead: i64::from(self.config.days_ahead),
+            by_source: false,
+        }
+    }
+
+    /// Where the backup is.
+    fn store(&self, metrics: &PipeMetrics) -> Store {
+        Store {
+            objects: self.aws.objects(),
+            bucket: self.config.backup_bucket.clone(),
+            prefix: self.config.backup_prefix.clone(),
+            agent: self.agent.clone(),
+            metrics: metrics.clone(),
+        }
+    }
+
+    /// When its objects are full.
+    fn limits(&self) -> Limits {
+        let age = Duration::from_millis(self.config.backup_interval_ms);
+        Limits { bytes: self.config.backup_bytes, age, held: BACKUP_HELD }
+    }
+
+    /// The way to the cluster, with the topics that the configuration wants there. Who doesn't get through tries again, and
+    /// holds up no source of this host.
+    async fn access(&self) -> Result<&Access> {
+        let reach = || async {
+            let kafka = access(&self.config.kafka).await?;
+            ensure_topics(&kafka, &self.config.kafka.topics).await?;
+            anyhow::Ok(kafka)
+        };
+        self.kafka.get_or_try_init(reach).await
+    }
+
     /// The topics, as one pipe reads them.
     async fn source(&self, reading: Reading, metrics: &PipeMetrics) -> Result<KafkaSource> {
-        let described =
-            describe(&self.kafka, &self.config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
-        self.adopted.get_or_try_init(|| self.adopt(described.topics.clone())).await?;
-        KafkaSource::new(&self.agent, self.kafka.clone(), &described.topics, reading, metrics.clone())
+        let kafka = self.access().await?;
+        let described = describe(kafka, &self.config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
+        self.adopted.get_or_try_init(|| self.adopt(kafka, described.topics.clone())).await?;
+        KafkaSource::new(&self.agent, kafka.clone(), &described.topics, reading, metrics.clone())
     }
 
     /// Lets the backup's group begin where index and backup stood together, before either goes on alone.
-    async fn adopt(&self, topics: BTreeMap<String, TopicIdentity>) -> Result<()> {
-        let (kafka, group) = (self.kafka.clone(), self.config.group.clone());
+    async fn adopt(&self, kafka: &Access, topics: BTreeMap<String, TopicIdentity>) -> Result<()> {
+        let (kafka, group) = (kafka.clone(), self.config.group.clone());
         let adopted = tokio::task::spawn_blocking(move || adopt(&kafka, &topics, (&backup_group(&group), &group)));
         adopted.await.context("a Kafka request was cut short")?
     }

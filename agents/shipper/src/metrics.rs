@@ -38,7 +38,8 @@ struct Waiting {
 /// What all pipes share.
 #[derive(Debug, Default)]
 struct Shared {
-    waiting: Mutex<BTreeMap<&'static str, Arc<Waiting>>>,
+    /// By sink and source.
+    waiting: Mutex<BTreeMap<String, Arc<Waiting>>>,
     troubles: Mutex<BTreeMap<String, String>>,
 }
 
@@ -78,10 +79,15 @@ pub struct PipeMetrics {
     /// The pipe's troubles.
     pub trouble: Trouble,
     agent: Agent,
-    sink: &'static str,
+    labels: Vec<(&'static str, String)>,
     waiting: Arc<Waiting>,
     shared: Arc<Shared>,
     last_commit: Gauge,
+}
+
+/// A metric's labels with their values.
+fn borrowed<'a>(labels: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    labels.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 impl Metrics {
@@ -93,15 +99,27 @@ impl Metrics {
         Self { agent: agent.clone(), shared, last_commit: agent.metrics.gauge(&shipper::LAST_COMMIT, &[]) }
     }
 
-    /// Those of the pipe that leads to a sink.
+    /// Those of the pipe that leads from the topics to a sink.
     pub fn pipe(&self, sink: &'static str) -> PipeMetrics {
+        let concurrency = self.agent.metrics.gauge(&shipper::CONCURRENCY, &[]);
+        self.of(sink.to_owned(), vec![(shipper::SINK, sink.to_owned())], concurrency)
+    }
+
+    /// Those of the pipe that leads from a source of this host to a sink.
+    pub fn local_pipe(&self, sink: &'static str, source: &str) -> PipeMetrics {
+        let labels = vec![(shipper::SINK, sink.to_owned()), (shipper::SOURCE, source.to_owned())];
+        let concurrency = self.agent.metrics.gauge(&shipper::CONCURRENCY, &borrowed(&labels));
+        self.of(format!("{sink}/{source}"), labels, concurrency)
+    }
+
+    fn of(&self, name: String, labels: Vec<(&'static str, String)>, concurrency: Gauge) -> PipeMetrics {
         let metrics = &self.agent.metrics;
-        let labels = [(shipper::SINK, sink)];
+        let own = borrowed(&labels);
         let counter = |metric| metrics.counter(metric, &[]);
-        let both = |all, own| Both { all: metrics.counter(all, &[]), own: metrics.counter(own, &labels) };
-        let waiting = Arc::clone(self.shared.waiting.lock().entry(sink).or_default());
+        let both = |all, of_pipe| Both { all: metrics.counter(all, &[]), own: metrics.counter(of_pipe, &own) };
+        let waiting = Arc::clone(self.shared.waiting.lock().entry(name.clone()).or_default());
         let known = Arc::clone(&waiting);
-        metrics.computed(&shipper::PIPE_LAG, &labels, move || known.lag.lock().map(|records| records as f64));
+        metrics.computed(&shipper::PIPE_LAG, &own, move || known.lag.lock().map(|records| records as f64));
         PipeMetrics {
             indexed: counter(&shipper::INDEXED),
             there: counter(&shipper::THERE),
@@ -111,19 +129,43 @@ impl Metrics {
             retries: both(&shipper::RETRIES, &shipper::PIPE_RETRIES),
             objects: counter(&shipper::BACKUP_OBJECTS),
             lost: both(&shipper::LOST, &shipper::PIPE_LOST),
-            bytes: metrics.counter(&shipper::PIPE_BYTES, &labels),
-            in_hand: metrics.gauge(&shipper::PIPE_IN_HAND, &labels),
-            concurrency: metrics.gauge(&shipper::CONCURRENCY, &[]),
-            trouble: Trouble {
-                of: sink.to_owned(),
-                shared: Arc::clone(&self.shared),
-                health: Arc::clone(&self.agent.health),
-            },
+            bytes: metrics.counter(&shipper::PIPE_BYTES, &own),
+            in_hand: metrics.gauge(&shipper::PIPE_IN_HAND, &own),
+            concurrency,
+            trouble: Trouble { of: name, shared: Arc::clone(&self.shared), health: Arc::clone(&self.agent.health) },
             agent: self.agent.clone(),
-            sink,
+            labels,
             waiting,
             shared: Arc::clone(&self.shared),
             last_commit: self.last_commit.clone(),
+        }
+    }
+}
+
+/// What a pipe from a source of this host reports beside it.
+#[derive(Debug, Clone)]
+pub struct SourceMetrics {
+    /// Records that were read.
+    pub records: Counter,
+    /// Bytes that were not read yet.
+    pub lag: Gauge,
+    /// Bytes that were gone before they were read.
+    pub lost: Counter,
+    /// Files and folders that can't be read now.
+    pub unreadable: Gauge,
+    /// Since when there is something to read, in milliseconds since 1970; 0 while there is nothing.
+    behind_since: Arc<AtomicI64>,
+}
+
+impl SourceMetrics {
+    /// Says how many bytes are to be read.
+    pub fn set_lag(&self, bytes: u64) {
+        self.lag.set(bytes as f64);
+        if bytes == 0 {
+            self.behind_since.store(0, Ordering::Relaxed);
+        } else {
+            // One that is set stays.
+            _ = self.behind_since.compare_exchange(0, health::now_ms(), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
@@ -145,8 +187,27 @@ impl PipeMetrics {
 
     /// Counts a refusal by the type that the cluster gives.
     pub fn count_reason(&self, kind: &str) {
-        let labels = [(shipper::SINK, self.sink), (shipper::REASON, kind)];
+        let mut labels = borrowed(&self.labels);
+        labels.push((shipper::REASON, kind));
         self.agent.metrics.counter(&shipper::REASONS, &labels).increment(1);
+    }
+
+    /// What is reported beside it of a source of this host.
+    pub fn source(&self) -> SourceMetrics {
+        let (metrics, labels) = (&self.agent.metrics, borrowed(&self.labels));
+        let behind_since = Arc::new(AtomicI64::new(0));
+        let since = Arc::clone(&behind_since);
+        metrics.computed(&shipper::SOURCE_BEHIND, &labels, move || match since.load(Ordering::Relaxed) {
+            0 => Some(0.0),
+            since => Some(health::now_ms().saturating_sub(since) as f64 / 1e3),
+        });
+        SourceMetrics {
+            records: metrics.counter(&shipper::SOURCE_RECORDS, &labels),
+            lag: metrics.gauge(&shipper::SOURCE_LAG, &labels),
+            lost: metrics.counter(&shipper::SOURCE_LOST, &labels),
+            unreadable: metrics.gauge(&shipper::SOURCE_UNREADABLE, &labels),
+            behind_since,
+        }
     }
 
     /// Says how many records wait; `None` while that is unknown.
@@ -246,5 +307,9 @@ mod tests {
         assert_eq!(agent.metrics.value(&shipper::LAG), Some(7.0));
         backup.set_lag(Some(0));
         assert_eq!(agent.metrics.value(&shipper::LAG), Some(3.0));
+        let local = metrics.local_pipe("index", "app");
+        assert_eq!(agent.metrics.value(&shipper::LAG), None, "nobody knows that of the new source");
+        local.set_lag(Some(9));
+        assert_eq!(agent.metrics.value(&shipper::LAG), Some(9.0));
     }
 }

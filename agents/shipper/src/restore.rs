@@ -1,43 +1,22 @@
 //! Restoring from the backup: into the index, by the ids that documents have anyway, or into a topic, at least once.
 
+mod taking;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
 use lakewright_platform::durable;
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{KafkaContext, access};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinSet;
 
-use crate::backup::{Named, Record, Shelves};
-use crate::kafka::stream;
-use crate::letters::Letters;
-use crate::metrics::{Metrics, PipeMetrics};
-use crate::search::{Entrance, IndexSink, Search, Settings, target};
-use crate::sink::Sink as _;
-use crate::source::{Batch, Stream};
-use crate::transforms::Declared;
+use self::taking::Taking;
+use crate::backup::{Named, Origin, Record, Shelves};
 
-/// How many bytes of records go in a request.
-const REQUEST: usize = 2 << 20;
-/// How many requests are in hand at the same time.
-const REQUESTS: usize = 6;
-/// How many records are on their way to a topic at the same time.
-const ON_THE_WAY: usize = 2000;
-/// The pause when Kafka's client has no room for a record.
-const FULL: Duration = Duration::from_millis(20);
-/// How long Kafka may take for a record.
-const SEND: Duration = Duration::from_mins(1);
 /// The file in the state directory that says how far a restoration into a topic is.
 const PROGRESS: &str = "restore.json";
 
@@ -74,15 +53,6 @@ pub struct Restored {
     pub rejected: u64,
 }
 
-type Producer = FutureProducer<KafkaContext>;
-
-/// Where records go, and what it takes.
-#[expect(clippy::large_enum_variant, reason = "there is one of them")]
-enum Taking {
-    Index { sink: Box<IndexSink>, batch: Batch, streams: BTreeMap<(String, i32), Arc<Stream>>, metrics: PipeMetrics },
-    Topic { producer: Producer, topic: String, sending: JoinSet<Result<()>> },
-}
-
 /// How far a restoration into a topic is.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Progress {
@@ -108,7 +78,7 @@ pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &W
     let path = agent.state_dir.join(PROGRESS);
     let of = format!("{wanted:?} s3://{}/{}", config.backup_bucket, config.backup_prefix);
     let mut progress = read_progress(&path, &of)?;
-    let mut taking = taking(agent, config, &aws, wanted).await?;
+    let mut taking = Taking::new((agent, config, &aws), wanted).await?;
     let mut restored = Restored::default();
     for (folder, names) in shelves.list().await? {
         let topic = folder.split('/').next().unwrap_or_default();
@@ -140,11 +110,11 @@ pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &W
     }
     taking.flush().await?;
     ensure!(!agent.shutdown.is_cancelled(), "stopped before the end; give the same command again to go on");
-    if let Taking::Index { metrics, .. } = &taking {
+    if let Taking::Index(indexing) = &taking {
         let value = |metric| agent.metrics.value(metric).unwrap_or_default() as u64;
         restored.there = value(&lakewright_config::agents::shipper::THERE);
         restored.rejected = value(&lakewright_config::agents::shipper::REJECTED);
-        metrics.trouble.ends();
+        indexing.metrics.trouble.ends();
     } else {
         fs::remove_file(&path)
             .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
@@ -165,121 +135,21 @@ fn chosen<'a>(names: &'a [Named], wanted: &'a Wanted) -> impl Iterator<Item = &'
 }
 
 /// Whether a record is of the time that is wanted: by Kafka's, or where versions before kept none, by its own. One without either is.
+/// Those of hosts' logs were in no topic, and go to none.
 fn is_wanted(record: &Record, config: &ShipperConfig, wanted: &Wanted) -> bool {
+    let time_field = match &record.origin {
+        Origin::Topic { .. } => &config.time_field,
+        Origin::Host(_) if matches!(wanted.into, Destination::Topic(_)) => return false,
+        // Pieces of one that was too long never were a document.
+        Origin::Host(_) if record.refused.is_some() => return false,
+        Origin::Host(named) => config.sources.get(&named.source).map_or(&config.time_field, |own| &own.time_field),
+    };
     let own = || -> Option<DateTime<Utc>> {
         let value: serde_json::Value = serde_json::from_slice(record.body.as_deref()?).ok()?;
-        Some(DateTime::parse_from_rfc3339(value.get(&config.time_field)?.as_str()?).ok()?.to_utc())
+        Some(DateTime::parse_from_rfc3339(value.get(time_field)?.as_str()?).ok()?.to_utc())
     };
     let time = record.time_ms.and_then(DateTime::from_timestamp_millis).or_else(own);
     time.is_none_or(|time| wanted.from <= time && time < wanted.to)
-}
-
-async fn taking(agent: &Agent, config: &ShipperConfig, aws: &Aws, wanted: &Wanted) -> Result<Taking> {
-    match &wanted.into {
-        Destination::Index(name) => {
-            let target = target(&config.search)?;
-            let metrics = Metrics::new(agent).pipe("index");
-            let entrance = Entrance::of(&target, aws)?;
-            let search = Search::new(&target, entrance, config.gzip, agent.clone(), metrics.clone())?;
-            let settings = Settings {
-                index: name.clone().unwrap_or_else(|| config.index.clone()),
-                time_field: config.time_field.clone(),
-                days_back: i64::from(config.days_back),
-                days_ahead: i64::from(config.days_ahead),
-                by_source: true,
-            };
-            let letters = Letters::new(&agent.state_dir);
-            let transforms = Declared::counted(config, agent)?;
-            let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
-            let sink = Box::new(sink);
-            Ok(Taking::Index { sink, batch: Batch::default(), streams: BTreeMap::new(), metrics })
-        }
-        Destination::Topic(topic) => {
-            let mut access = access(&config.kafka).await?;
-            access.set("enable.idempotence", "true").set("message.max.bytes", "100000000");
-            access.set("queue.buffering.max.kbytes", "65536");
-            let context = access.context(&agent.health);
-            let producer: Producer = access.create_with_context(context).context("make the Kafka producer")?;
-            Ok(Taking::Topic { producer, topic: topic.clone(), sending: JoinSet::new() })
-        }
-    }
-}
-
-impl Taking {
-    /// Takes a record of a topic.
-    async fn take(&mut self, record: Record, topic: &str) -> Result<()> {
-        match self {
-            Self::Index { sink, batch, streams, .. } => {
-                let key = (record.topic_id.clone(), record.partition);
-                let stream = streams.entry(key).or_insert_with(|| stream(topic, &record.topic_id, record.partition));
-                let size = record.body.as_ref().map_or(0, bytes::Bytes::len);
-                batch.bytes += size;
-                batch.events.push(record.event(Arc::clone(stream)));
-                if batch.bytes >= REQUEST {
-                    sink.take(std::mem::take(batch)).await?;
-                    while sink.in_hand() >= REQUESTS {
-                        sink.turn().await?;
-                    }
-                }
-                Ok(())
-            }
-            Self::Topic { producer, topic, sending } => {
-                while sending.len() >= ON_THE_WAY {
-                    sending.join_next().await.context("this is a bug in lakewright: nothing is sent")???;
-                }
-                // Sent one by one, so that records keep their order.
-                let sent = loop {
-                    let mut message = FutureRecord::<[u8], [u8]>::to(topic.as_str()).headers(origin(&record));
-                    (message.key, message.payload) = (record.key.as_deref(), record.body.as_deref());
-                    message.timestamp = record.time_ms;
-                    match producer.send_result(message) {
-                        Ok(sent) => break sent,
-                        Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                            match sending.join_next().await {
-                                Some(delivered) => delivered??,
-                                None => tokio::time::sleep(FULL).await,
-                            }
-                        }
-                        Err((error, _)) => return Err(anyhow!("send to {topic}: {error}")),
-                    }
-                };
-                sending.spawn(async move {
-                    let delivered = tokio::time::timeout(SEND, sent).await.context("Kafka doesn't answer")?;
-                    let delivered = delivered.context("the producer ended")?;
-                    delivered.map(drop).map_err(|(error, _)| anyhow!("send to the topic: {error}"))
-                });
-                Ok(())
-            }
-        }
-    }
-
-    /// Waits until all that was taken is there.
-    async fn flush(&mut self) -> Result<()> {
-        match self {
-            Self::Index { sink, batch, .. } => {
-                if !batch.events.is_empty() {
-                    sink.take(std::mem::take(batch)).await?;
-                }
-                sink.finish().await
-            }
-            Self::Topic { sending, .. } => {
-                while let Some(sent) = sending.join_next().await {
-                    sent??;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// A record's own headers, and where it comes from.
-fn origin(record: &Record) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new();
-    for header in &record.headers {
-        headers = headers.insert(KafkaHeader { key: &header.name, value: header.value.as_deref() });
-    }
-    let place = format!("{}/{}/{}", record.topic_id, record.partition, record.offset);
-    headers.insert(KafkaHeader { key: "lakewright-origin", value: Some(&place) })
 }
 
 fn read_progress(path: &Path, of: &str) -> Result<Progress> {

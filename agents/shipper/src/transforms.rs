@@ -1,7 +1,7 @@
 //! The stack's transforms, as records on their way to the index get them. The backup holds records as they were read, so that it can be
 //! restored into a topic, and into an index by the transforms of then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
@@ -20,8 +20,10 @@ const ADDED: usize = 64;
 #[derive(Debug)]
 pub struct Declared {
     all: Transforms,
-    /// Those of the topics.
+    /// Those of the topics and of the host's sources.
     by_source: BTreeMap<String, Transforms>,
+    /// The sources whose records are objects without a parser.
+    of_objects: BTreeSet<String>,
     counts: Option<Counts>,
 }
 
@@ -88,8 +90,9 @@ impl Declared {
                 bail!("`transforms`: {}", told.collect::<Vec<_>>().join("\n"))
             }
         };
-        let by_source = config.topics.iter().map(|topic| (topic.clone(), all.of(topic))).collect();
-        Ok(Self { all, by_source, counts: None })
+        let sources = config.topics.iter().chain(config.sources.keys());
+        let by_source = sources.map(|source| (source.clone(), all.of(source))).collect();
+        Ok(Self { all, by_source, of_objects: config.sources.keys().cloned().collect(), counts: None })
     }
 
     /// The same, with what becomes of records counted.
@@ -127,7 +130,8 @@ impl Declared {
         }
         let arrived = event.time_ms.and_then(DateTime::from_timestamp_millis).unwrap_or_else(Utc::now);
         let place = Place { stream: &event.place.stream.id, sequence: event.place.sequence };
-        let mut changed = Changed::new(&body, place, arrived);
+        let begin = if self.of_objects.contains(source) { Changed::of_object } else { Changed::new };
+        let mut changed = begin(&body, place, arrived);
         let outcome = transforms.apply(&mut changed);
         if let Some(counts) = &self.counts {
             changed.failures().iter().for_each(|failure| counts.count_failure(failure.by));

@@ -8,7 +8,7 @@ use lakewright_config::ShipperConfig;
 use lakewright_runtime::kafka::spans;
 use serde::Serialize;
 
-use crate::backup::{Record, Shelves};
+use crate::backup::{Origin, Record, Shelves};
 use crate::kafka::stream;
 use crate::source::Fate;
 use crate::transforms::Declared;
@@ -35,7 +35,7 @@ struct Offsets {
     left_out: Vec<i64>,
 }
 
-/// What the backup of a shipper has, by reading all of it.
+/// What the backup of a shipper has of topics, by reading all of it.
 ///
 /// # Errors
 /// An object can't be read.
@@ -52,11 +52,11 @@ pub async fn held(config: &ShipperConfig, aws: &Aws) -> Result<Vec<Held>> {
         let topic = folder.split('/').next().unwrap_or_default();
         for named in names {
             let take = |record: Record| {
-                let of = offsets.entry((record.topic_id.clone(), record.partition)).or_default();
+                let Origin::Topic { id, partition } = record.origin.clone() else { return Ok(()) };
+                let of = offsets.entry((id.clone(), partition)).or_default();
                 of.all.push(record.offset.cast_signed());
                 if !transforms.is_empty() {
-                    let stream = stream(topic, &record.topic_id, record.partition);
-                    let mut event = record.event(stream);
+                    let mut event = record.event(stream(topic, &id, partition));
                     transforms.apply_to(&mut event);
                     if event.fate == Fate::Drop {
                         of.left_out.push(event.place.sequence.cast_signed());

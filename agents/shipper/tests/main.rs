@@ -1,5 +1,6 @@
 //! The shipper between a Kafka log, a search cluster and a bucket: exact whatever fails.
 
+mod local;
 mod support;
 mod transforms;
 

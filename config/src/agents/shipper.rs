@@ -1,8 +1,13 @@
 //! The shipper.
 
+pub mod sources;
+
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::sources::LocalSource;
 use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 
@@ -12,6 +17,8 @@ pub const SINK: &str = "sink";
 pub const REASON: &str = "reason";
 /// The label of a transform: its number and its type, `3 types`.
 pub const TRANSFORM: &str = "transform";
+/// The label of what is one source's of the shipper's own host: its name. What is the topics' has none.
+pub const SOURCE: &str = "source";
 pub mod transforms;
 
 metrics! {
@@ -31,7 +38,7 @@ metrics! {
     BACKUP_OBJECTS = Counter "backup_objects_total", Detail;
     /// Records that the topic's retention deleted before a sink had them.
     LOST = Counter "lost_records_total", Detail;
-    /// Records of the log that are not shipped, by the pipe with the most of them.
+    /// Records that are not shipped, by the pipe with the most of them; of files an estimate from their bytes.
     LAG = Gauge "lag_records", Lag;
     /// When the pipe that stands still the longest got on last, in milliseconds since 1970.
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
@@ -41,7 +48,7 @@ metrics! {
     TRANSFORM_ERRORS = Counter "transform_errors_total", Detail;
     /// How many bulk requests may be under way.
     CONCURRENCY = Gauge "bulk_concurrency", Detail;
-    /// Records of the log that are not shipped to a sink.
+    /// Records that are not shipped to a sink; of files an estimate from their bytes.
     PIPE_LAG = Gauge "sink_lag_records", Detail;
     /// Bytes of records that were read for a sink.
     PIPE_BYTES = Counter "sink_read_bytes_total", Detail;
@@ -57,6 +64,16 @@ metrics! {
     PIPE_LOST = Counter "sink_lost_records_total", Detail;
     /// Documents that were refused, by the type of the cluster's error.
     REASONS = Counter "sink_refusals_total", Detail;
+    /// Records that were read of a source of this host for a sink.
+    SOURCE_RECORDS = Counter "source_records_total", Detail;
+    /// Bytes of a source of this host that were not read for a sink yet; of gzip files their packed bytes.
+    SOURCE_LAG = Gauge "source_lag_bytes", Detail;
+    /// How long there has been something unread of a source of this host, in seconds.
+    SOURCE_BEHIND = Gauge "source_behind_seconds", Detail;
+    /// Bytes of files that were gone before they were read.
+    SOURCE_LOST = Counter "source_lost_bytes_total", Detail;
+    /// Files and folders of a source that can't be read now.
+    SOURCE_UNREADABLE = Gauge "source_unreadable_files", Detail;
 }
 
 /// What views show of it.
@@ -133,6 +150,9 @@ pub struct ShipperConfig {
     /// What is done to records on their way to the index, in this order. The backup holds them as they were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<transforms::Transform>,
+    /// Sources on the shipper's own host, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, LocalSource>,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,

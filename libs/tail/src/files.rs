@@ -13,7 +13,7 @@ use crate::content::Key;
 use crate::durable::Durable;
 use crate::notice::{Counts, Notice};
 use crate::record::{Moment, Record};
-use crate::settings::Settings;
+use crate::settings::{Framing, Settings};
 use crate::stream::{Entry, Stream};
 
 /// What the checkpoint's file holds.
@@ -160,6 +160,11 @@ impl Files {
         std::mem::take(&mut self.notices)
     }
 
+    /// Where records end.
+    pub fn framing(&self) -> &Framing {
+        &self.settings.framing
+    }
+
     /// What was done so far, and what remains.
     pub fn counts(&self) -> Counts {
         let lag = |carrier: &Carrier| match carrier.stream.and_then(|key| self.streams.get(&key)) {
@@ -173,11 +178,17 @@ impl Files {
             }
             Some(stream) => carrier.size.saturating_sub(stream.entry.position),
         };
+        let unread = |carrier: &Carrier| match carrier.stream.and_then(|key| self.streams.get(&key)) {
+            Some(_) if carrier.packed && !carrier.is_new() => 0,
+            Some(stream) if !carrier.packed => carrier.size.saturating_sub(stream.given),
+            _ => carrier.size,
+        };
         Counts {
             files: self.carriers.len(),
             unreadable: self.unreadable.len() + self.shut.len(),
             nul_bytes: self.counts.nul_bytes + self.streams.values().map(|stream| stream.framer.nuls).sum::<u64>(),
             lag_bytes: self.carriers.values().map(lag).sum(),
+            unread_bytes: self.carriers.values().map(unread).sum(),
             ..self.counts
         }
     }

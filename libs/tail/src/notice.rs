@@ -70,4 +70,6 @@ pub struct Counts {
     pub unreadable: usize,
     /// Bytes that are not settled yet; of gzip files their packed bytes.
     pub lag_bytes: u64,
+    /// Bytes of which no record was handed out yet, alike. The last line of a file counts until it has its end.
+    pub unread_bytes: u64,
 }

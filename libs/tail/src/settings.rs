@@ -33,7 +33,7 @@ impl Framing {
     }
 
     /// Whether a line, given at least by its first KiB, begins a record.
-    pub(crate) fn starts(&self, line: &[u8]) -> bool {
+    pub fn starts(&self, line: &[u8]) -> bool {
         let line = &line[..line.len().min(DECISIVE)];
         match self {
             Self::Lines => true,

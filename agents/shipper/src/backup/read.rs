@@ -9,25 +9,50 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use lakewright_aws::Objects;
+use lakewright_config::agents::shipper::sources::name_mistake;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::backup::place::Named;
+use crate::local::Named as OfHost;
 use crate::source::{Event, Fate, Header, Place, Stream};
 
 /// The longest line that is read, in bytes: whoever can write to the backup can write a small object that unpacks to more than any host has.
 const LONGEST: u64 = 256 << 20;
+/// The longest id of a stream, in bytes.
+const LONGEST_ID: usize = 480;
 /// The largest object that is read, in bytes as it is packed.
 const LARGEST: u64 = 1 << 30;
+
+/// Where a record of the backup comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A partition of a topic.
+    Topic {
+        /// The topic's id, hyphenated.
+        id: String,
+        /// The partition.
+        partition: i32,
+    },
+    /// A file or the journal of a host.
+    Host(OfHost),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Topic { id, partition } => write!(formatter, "{id}/{partition}"),
+            Self::Host(named) => write!(formatter, "{}/{}", named.source, named.stream),
+        }
+    }
+}
 
 /// A record of the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The id of its topic, hyphenated.
-    pub topic_id: String,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its offset there: Kafka's, or that of its first byte in a file.
     pub offset: u64,
     /// Kafka's time for it in milliseconds since 1970; versions before kept none.
     pub time_ms: Option<i64>,
@@ -37,13 +62,30 @@ pub struct Record {
     pub headers: Vec<Header>,
     /// Its value.
     pub body: Option<Bytes>,
+    /// Why it was none for the index, if the shipper itself found so.
+    pub refused: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Line<'a> {
-    kafka_topic_id: String,
-    kafka_partition: i32,
-    kafka_offset: u64,
+    #[serde(default)]
+    kafka_topic_id: Option<String>,
+    #[serde(default)]
+    kafka_partition: Option<i32>,
+    #[serde(default)]
+    kafka_offset: Option<u64>,
+    #[serde(default)]
+    log_source: Option<String>,
+    #[serde(default)]
+    log_stream: String,
+    #[serde(default)]
+    log_path: String,
+    #[serde(default)]
+    log_host: String,
+    #[serde(default)]
+    log_offset: Option<u64>,
+    #[serde(default)]
+    refused: Option<String>,
     #[serde(default)]
     time_ms: Option<i64>,
     #[serde(default)]
@@ -76,13 +118,34 @@ fn unpacked(text: &str) -> Result<Bytes> {
     Ok(Bytes::from(STANDARD.decode(text).context("Base64")?))
 }
 
+impl Line<'_> {
+    /// Where the record comes from, and its offset there. Whoever can write to the backup has no say in how indices and documents are
+    /// called beyond that.
+    fn place(&mut self) -> Result<(Origin, u64)> {
+        if let Some(id) = self.kafka_topic_id.take() {
+            let partition = self.kafka_partition.context("it has no `kafka_partition`")?;
+            let offset = self.kafka_offset.context("it has no `kafka_offset`")?;
+            return Ok((Origin::Topic { id, partition }, offset));
+        }
+        let source = self.log_source.take().context("it has neither `kafka_topic_id` nor `log_source`")?;
+        let stream = std::mem::take(&mut self.log_stream);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let is_stream = (1..=LONGEST_ID).contains(&stream.len()) && stream.chars().all(is_plain);
+        ensure!(name_mistake(&source).is_none() && is_stream, "it names no source and stream");
+        let (path, host) = (std::mem::take(&mut self.log_path), std::mem::take(&mut self.log_host));
+        let offset = self.log_offset.context("it has no `log_offset`")?;
+        Ok((Origin::Host(OfHost { source, stream, path, host }), offset))
+    }
+}
+
 impl Record {
     /// The record of a line.
     ///
     /// # Errors
     /// It is no line of the backup.
     pub fn of(line: &[u8]) -> Result<Self> {
-        let line: Line<'_> = serde_json::from_slice(line).context("it is no line of the backup")?;
+        let mut line: Line<'_> = serde_json::from_slice(line).context("it is no line of the backup")?;
+        let (origin, offset) = line.place().context("it is no line of the backup")?;
         let header = |(name, value): (String, Option<HeaderValue>)| -> Result<Header> {
             let value = match value {
                 None => None,
@@ -103,13 +166,13 @@ impl Record {
             (None, None, None) => None,
         };
         Ok(Self {
-            topic_id: line.kafka_topic_id,
-            partition: line.kafka_partition,
-            offset: line.kafka_offset,
+            origin,
+            offset,
             time_ms: line.time_ms,
             key,
             headers: line.headers.into_iter().map(header).collect::<Result<_>>()?,
             body,
+            refused: line.refused,
         })
     }
 
@@ -212,7 +275,7 @@ mod tests {
             let record = Record::of(line.trim_ascii_end()).expect("a line");
             assert_eq!(record.body.as_deref(), Some(body), "{}", String::from_utf8_lossy(&line));
             assert_eq!((record.key, record.headers, record.time_ms), (one.key, one.headers, one.time_ms));
-            assert_eq!((record.topic_id.as_str(), record.partition, record.offset), ("t", 3, 41));
+            assert_eq!((record.origin.to_string(), record.offset), ("t/3".to_owned(), 41));
         }
         let mut gone = event(&stream(), 41, b"");
         gone.body = None;
@@ -229,5 +292,19 @@ mod tests {
         let other = br#"{"kafka_topic_id":"t","kafka_partition":3,"kafka_offset":42,"base64":"//4="}"#;
         assert_eq!(Record::of(other).expect("a line").body.as_deref(), Some(&b"\xff\xfe"[..]));
         Record::of(b"{\"n\":1}").expect_err("no line");
+    }
+
+    #[test]
+    fn lines_of_hosts_logs_name_their_source_and_nothing_else() {
+        let line = |source: &str, stream: &str| {
+            format!(
+                r#"{{"log_source":"{source}","log_stream":"{stream}","log_path":"/a","log_host":"h","log_offset":7,"text":"x"}}"#
+            )
+        };
+        let record = Record::of(line("app", "file-ab.1").as_bytes()).expect("a line");
+        assert_eq!((record.origin.to_string(), record.offset), ("app/file-ab.1".to_owned(), 7));
+        for (source, stream) in [("App", "file-a"), ("app", "a/b"), ("app", "a\"b"), ("../x", "a"), ("app", "")] {
+            Record::of(line(source, stream).as_bytes()).expect_err("no line");
+        }
     }
 }

@@ -148,6 +148,7 @@ impl World {
             days_ahead: 1,
             max_record: 10_000_000,
             transforms: Vec::new(),
+            sources: BTreeMap::new(),
             watch: None,
         }
     }
