@@ -2,7 +2,7 @@
 # A real Apache Kafka (one node, no ZooKeeper) for tests.
 #   real-kafka.sh start PORT    fetches it once, starts it on 127.0.0.1:PORT (and PORT+1 for its controller), waits
 #   real-kafka.sh stop PORT     stops it and removes its data
-#   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
+#   real-kafka.sh test PORT     starts it, runs the suite of the local log and the stream agent's tests of identities on it, stops it
 #   real-kafka.sh password PORT USER PASSWORD    lets the user log in at PORT+2 by that password only (TLS and SCRAM-SHA-512)
 # Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set. With KAFKA_SCRAM=1 it listens at PORT+2
 # too, by a certificate of the authority run-PORT/tls.pem, and asks clients there to log in anew every two seconds. With KAFKA_ACLS
@@ -159,6 +159,12 @@ suite() {
     cargo test -p lakewright-kafka --test suite -- "$@"
 }
 
+# One after the other: they share topics.
+identities() {
+  cd "$root"
+  LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port cargo test -p lakewright-stream --test stream -- --test-threads=1 identity::
+}
+
 case $1 in
   start) start ;;
   password) password "$3" "$4" ;;
@@ -174,6 +180,7 @@ case $1 in
     KAFKA_ACLS=open
     start
     suite where_everybody_may
+    identities
     ;;
   *) usage ;;
 esac

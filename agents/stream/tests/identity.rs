@@ -1,6 +1,7 @@
 //! Agents with an identity in their consumer group: who starts again is who it was, whatever it reads by then.
 //!
-//! On the local Kafka, or, one after the other, on the one that `LAKEWRIGHT_TEST_KAFKA` names.
+//! On the local Kafka, or, one after the other, on the one that `LAKEWRIGHT_TEST_KAFKA` names, as `tests/kafka/real-kafka.sh test PORT`
+//! does.
 
 use std::time::{Duration, Instant};
 
@@ -241,6 +242,24 @@ async fn who_lost_its_file_is_a_new_member_and_who_cannot_keep_one_has_no_identi
     assert!(without.0.health.errors() > 0, "it is shown");
     end(without).await;
     assert_eq!(world.members(group).await, Vec::<String>::new(), "it left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_an_identity_and_who_has_none_are_members_of_one_group() {
+    let mut world = World::new().await;
+    world.send(300).await;
+    // As while hosts get units that give their agents a name.
+    let (one, two) = (world.start_as("mixed", Some("one"), tables()), world.start_as("mixed", None, tables()));
+    for agent in [&two.0, &one.0] {
+        read_until(&mut world, &[&one.0, &two.0], agent).await;
+    }
+    world.settled().await;
+    assert_eq!(world.members("mixed-cooperative").await.len(), 2);
+    end(two).await;
+    assert!(are_members(&world, "mixed-cooperative", &[&identity(&world, "one")]).await, "the other one left");
+    world.send(300).await;
+    world.settled().await;
+    end(one).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
