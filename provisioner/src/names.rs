@@ -27,6 +27,15 @@ pub fn session_document(stack: &str) -> String {
     format!("lakewright-{stack}-session")
 }
 
+/// Where what agents say goes on hosts: root's own folder. An agent's own log files are in a folder of its name below it.
+pub const HOST_LOGS: &str = "/var/log/lakewright";
+
+/// The shipper's source of the producer's application log.
+pub const APPLICATION_LOG: &str = "application";
+
+/// The shipper's source of what the agents of its host say.
+pub const AGENTS_LOGS: &str = "agents";
+
 /// The folders of the bucket `artifacts` from which hosts, jobs and builds take what they run.
 pub const CODE: [&str; 5] = ["hosts", "jobs", "models", "pipeline", "releases"];
 

@@ -41,23 +41,23 @@ class Cluster:
             return json.load(answer)
 
     def indices(self):
-        return {row["index"]: int(row["docs.count"]) for row in self.ask("GET", "_cat/indices/user-actions-*?format=json")}
+        return {row["index"]: int(row["docs.count"]) for row in self.ask("GET", "_cat/indices/user-actions-2*,user-actions-rejec*?format=json")}
 
     def days(self):
         return [index for index in self.indices() if DAY.fullmatch(index)]
 
     def count(self):
         try:
-            return self.ask("GET", "user-actions-*/_count")["count"]
+            return self.ask("GET", "user-actions-2*,user-actions-rejec*/_count")["count"]
         except OSError:
             return 0
 
     def documents(self):
         """Every document's index and source, page by page: no search shows more than 10,000."""
-        self.ask("POST", "user-actions-*/_refresh")
+        self.ask("POST", "user-actions-2*,user-actions-rejec*/_refresh")
         order = [{"kafka_topic_id.keyword": "asc"}, {"kafka_partition": "asc"}, {"kafka_offset": "asc"}, {"_index": "asc"}]
         query, found = {"size": 5000, "sort": order}, []
-        while hits := self.ask("POST", "user-actions-*/_search", query)["hits"]["hits"]:
+        while hits := self.ask("POST", "user-actions-2*,user-actions-rejec*/_search", query)["hits"]["hits"]:
             found += [(hit["_index"], hit["_source"]) for hit in hits]
             query["search_after"] = hits[-1]["sort"]
         return found

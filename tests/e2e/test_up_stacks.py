@@ -139,12 +139,23 @@ def raw_rows(report):
     return sum(int(expected.replace(" ", "")) for what, expected, _ in checked if what.startswith("raw zone"))
 
 
+def holds_the_application_log(up, report):
+    """Where producer and shipper share a host, its log is in the index and in the backup, to the record."""
+    for config in up.data.glob("hosts/*/shipper/config.json"):
+        if "application" not in json.loads(config.read_text()).get("sources", {}):
+            continue
+        if (config.parent.parent / "producer" / "config.json").exists():
+            for end in ("search", "backup"):
+                assert re.search(rf"^{end}: log application \S+ {{2,}}[\d ]+ {{2,}}[\d ]+ {{2,}}exact$", report, re.MULTILINE), report
+
+
 @pytest.mark.parametrize("stack", list(cases()))
 def test_a_stack_runs_here_and_comes_out_exact(up, stack):
     done = up.run("up", "--plain", "--for", "20s", *up.more)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-6000:]}"
     print(done.stdout)
     assert raw_rows(done.stdout) > 0, f"nothing came in:\n{done.stdout}"
+    holds_the_application_log(up, done.stdout)
     for config in up.data.glob("hosts/*/stream/config.json"):
         assert json.loads(config.read_text())["commit_interval_ms"] <= 2000, "rows would show late"
     objects = up.data.glob("account/state/*.jsonl")

@@ -120,6 +120,13 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Prints what the log files of the shipper's sources on this host hold, and what the backup has of it, as JSON. Nothing may write to
+    /// the files meanwhile
+    Logged {
+        /// The shipper's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Sends sample messages to the topics of the stream agent's tables, made of what the tables declare
     Samples {
         /// The stream agent's configuration, JSON

@@ -111,6 +111,12 @@ async fn run(command: Command) -> Result<()> {
             let aws = Aws::connect(AwsOptions::default()).await?;
             print(&lakewright_shipper::held(&config, &aws).await?)
         }
+        Command::Logged { config: path } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
+            let aws = Aws::connect(AwsOptions::default()).await?;
+            print(&lakewright_shipper::logged(&directory("STATE_DIRECTORY")?, &config, &aws).await?)
+        }
         Command::Samples { config: path, topic, rate, seed, until_stdin_closes } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes };
             let config: StreamConfig = load(&run, lakewright_stream::check)?;

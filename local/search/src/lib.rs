@@ -11,6 +11,7 @@ mod mapping;
 mod patience;
 mod query;
 mod search;
+mod sort;
 mod strict;
 mod writer;
 

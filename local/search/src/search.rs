@@ -5,7 +5,6 @@ use std::cell::Cell;
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::{AggContextParams, AggregationCollector};
-use tantivy::collector::sort_key::SortByErasedType;
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermSetQuery};
 use tantivy::schema::Value as _;
@@ -16,6 +15,7 @@ use crate::document::FIELDS;
 use crate::mapping::{FieldType, Mappings};
 use crate::patience::Patience;
 use crate::query::{CLAUSES, Parser};
+use crate::sort::ByMember;
 use crate::writer::Store;
 
 /// The most hits that may be asked for, as Elasticsearch has it.
@@ -90,7 +90,7 @@ pub fn search(store: &Store, expression: &str, body: &Value, patience: &Patience
                 }
             }
             Some((field, order)) => {
-                let key = SortByErasedType::for_field(format!("{FIELDS}.{field}"));
+                let key = ByMember::new(format!("{FIELDS}.{field}"));
                 for (_, address) in searcher.search(&query, &top.order_by((key, order)))? {
                     hits.push(hit(store, &searcher, address, Value::Null)?);
                 }

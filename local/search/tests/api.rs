@@ -126,6 +126,22 @@ async fn documents_are_found_by_words_values_ranges_and_counted_by_terms() {
 }
 
 #[tokio::test]
+async fn documents_of_indices_without_the_member_are_no_error_to_a_sort() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = started(&folder).await;
+    let at = running.address();
+    // Each request makes a segment of its own.
+    for (index, id, source) in [("a", "1", json!({"n": 2})), ("a", "2", json!({"n": 1})), ("b", "3", json!({"m": "x"}))]
+    {
+        assert_eq!(call(at, Method::POST, "/_bulk", &bulk(&[("create", index, id, source)])).await.0, 200);
+    }
+    let sorted =
+        json!({"query": {"exists": {"field": "n"}}, "sort": [{"n": {"order": "asc", "unmapped_type": "long"}}]});
+    let (status, found) = call(at, Method::POST, "/_all/_search", &sorted.to_string()).await;
+    assert_eq!((status, ids(&found)), (200, vec!["2", "1"]), "{found}");
+}
+
+#[tokio::test]
 async fn items_are_judged_one_by_one_and_repeats_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let running = started(&folder).await;

@@ -57,7 +57,7 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
         "query": { "multi_match": { "query": words, "fields": FIELDS, "type": "cross_fields" } },
         "size": limit,
     });
-    let target = format!("{}/user-actions-*/_search", url.trim_end_matches('/'));
+    let target = format!("{}/user-actions-2*/_search", url.trim_end_matches('/'));
     let is_local = options.url.is_none();
     let client = match &options.authority {
         Some(path) => {

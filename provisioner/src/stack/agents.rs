@@ -7,6 +7,7 @@ use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 use super::functions::Statement;
 use super::scenario::Scenario;
+use super::sources::SourceSection;
 use super::transforms::TransformSection;
 use super::units::{Period, Size};
 use super::values::{Retired, Setting, Share, Whole};
@@ -213,6 +214,11 @@ section! {
         max_record: At<Size> = At::given(Size(shipper::max_record())),
         /// What is done to records on their way, in this order; `lakewright transform test` tries it.
         transforms: Vec<TransformSection> = Vec::new(),
+        /// Log files and the journal of the hosts that run it, by name: `[agents.shipper.sources.nginx]`.
+        sources: Named<SourceSection> = Named(Vec::new()),
+        /// Whether it also ships, of the hosts that run it, the producer's application log as the source `application`, and what the other
+        /// agents there say as the source `agents`. A section of such a name takes the place of the one that is meant here.
+        own_logs: At<bool> = At::given(true),
     }
 }
 

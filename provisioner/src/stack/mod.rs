@@ -29,6 +29,7 @@ mod resource;
 mod scenario;
 mod schema;
 mod sections;
+mod sources;
 mod sql;
 mod tables;
 mod tags;
@@ -60,6 +61,7 @@ pub use pipeline::Pipeline;
 pub use queries::{Database, QuerySection, SavedQuery};
 pub use resource::Own;
 pub use sections::{Bucket, File, Key, Secret, StackSection};
+pub use sources::{SourceSection, SourceType};
 pub use sql::Zone;
 pub use tables::{
     Architecture, Batch, ColumnSection, ColumnTable, Format, OnTombstone, Query, Search, TableSection, Unknown,

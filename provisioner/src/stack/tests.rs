@@ -27,6 +27,7 @@ mod roles;
 mod scenario;
 mod search;
 mod shipped;
+mod sources;
 mod spark;
 mod tables;
 mod tags;

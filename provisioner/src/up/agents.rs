@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Process;
+use super::logs::read_here;
 use super::pace::{commit_soon, maintain_soon};
 use super::parts::{DataFolder, Endpoints, Needs, SecuredKafka, tail};
 use super::samples::Samples;
@@ -49,6 +50,8 @@ pub struct Placed {
     pub slow: bool,
     /// Whether it maintains its tables, and would keep more of them by the stack file.
     pub keeps_less: bool,
+    /// Its sources that this machine has no stand-in for.
+    pub left_out: Vec<String>,
 }
 
 impl Placed {
@@ -72,12 +75,16 @@ pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder, keep: Option<
             Some(keep) if agent == Agent::Stream => maintain_soon(&mut config, keep)?,
             _ => false,
         };
+        let left_out = match agent {
+            Agent::Shipper => read_here(&mut config, &data.path, host)?,
+            _ => Vec::new(),
+        };
         let state = data.path.join("hosts").join(host).join(agent.word());
         std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
         let path = state.join("config.json");
         let text = serde_json::to_vec_pretty(&config).context("write a configuration")?;
         private::write(&path, &text)?;
-        placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow, keeps_less });
+        placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow, keeps_less, left_out });
     }
     Ok(placed)
 }

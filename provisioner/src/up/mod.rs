@@ -4,6 +4,7 @@ mod agents;
 mod child;
 mod deployer;
 mod ending;
+mod logs;
 mod pace;
 mod parts;
 mod report;

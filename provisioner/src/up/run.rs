@@ -125,6 +125,10 @@ async fn with_parts(
         say(&format!("No agent of the stack produces to {topics}: each gets {rate} sample messages a second."));
         agents.push(Supervised::samples(&surroundings, one.clone()));
     }
+    for one in placed.iter().filter(|one| !one.left_out.is_empty()) {
+        let sources = one.left_out.join(", ");
+        say(&format!("No journal of a host is on this machine: {} goes without {sources}.", one.name()));
+    }
     if placed.iter().any(|one| one.slow) {
         let seconds = COMMIT_INTERVAL.as_secs();
         say(&format!("On this machine rows are committed every {seconds} s, not as seldom as the stack file says."));

@@ -106,7 +106,16 @@ mod tests {
 
     fn placed(host: &str, agent: Agent, config: Value) -> Placed {
         let (file, state) = (format!("{host}.json").into(), host.into());
-        Placed { host: host.to_owned(), agent, config, file, state, slow: false, keeps_less: false }
+        Placed {
+            host: host.to_owned(),
+            agent,
+            config,
+            file,
+            state,
+            slow: false,
+            keeps_less: false,
+            left_out: Vec::new(),
+        }
     }
 
     fn stream(host: &str, topics: &[&str]) -> Placed {

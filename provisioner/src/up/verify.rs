@@ -11,6 +11,7 @@ use lakewright_config::{Format, KafkaConnection, Manifest, Materialization, Mode
 use serde::Deserialize;
 use tokio::process::Command;
 
+use logs::logs;
 use shipped::{backups, index};
 
 use super::agents::{Placed, Surroundings};
@@ -18,6 +19,7 @@ use super::report::{Check, Verified};
 use super::samples::configs;
 use crate::app::query::{Rows, ask};
 
+mod logs;
 mod shipped;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -97,6 +99,7 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
     let held = (!checks.is_empty()).then(|| checks.iter().map(|check| check.expected).sum());
     // The backup has what the index has.
     checks.extend(backups(subject).await?);
+    checks.extend(logs(subject).await?);
     if subject.agents.iter().any(|placed| placed.agent.needs(Need::Models)) {
         checks.extend(models(subject).await?);
     }

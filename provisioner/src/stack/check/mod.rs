@@ -26,6 +26,7 @@ mod pipeline;
 mod prefixes;
 mod role;
 mod scenario;
+mod sources;
 mod spark;
 mod specs;
 mod tables;
@@ -60,6 +61,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.search();
     checker.agents();
     checker.transforms();
+    checker.sources();
     checker.spark();
     checker.scenario();
     checker.log_topic();

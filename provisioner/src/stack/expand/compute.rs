@@ -190,6 +190,7 @@ impl Expansion<'_> {
             artifacts: self.bucket(ARTIFACTS),
             releases: release::folder(host.value.architecture().into()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
+            read_groups: self.read_groups(host),
             search: self.search_plan(host),
             own_name: self.own_name(host),
             volume: volume.map(ToString::to_string),

@@ -25,6 +25,7 @@ mod data;
 mod functions;
 mod kafka;
 mod keys;
+mod logs;
 mod network;
 mod optimizers;
 mod perimeter;

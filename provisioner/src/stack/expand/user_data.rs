@@ -3,7 +3,8 @@
 use serde_json::json;
 
 pub use self::search::{SearchLogins, SearchPlan};
-use crate::names;
+use super::logs::LOG_READER;
+use crate::names::{self, HOST_LOGS as LOGS};
 
 mod search;
 
@@ -24,6 +25,8 @@ pub struct HostPlan {
     pub releases: &'static str,
     /// The agents that it runs.
     pub agents: Vec<&'static str>,
+    /// The groups whose files the shipper reads.
+    pub read_groups: Vec<String>,
     /// Elasticsearch, when it runs here.
     pub search: Option<SearchPlan>,
     /// The name that it gives itself, when it has one.
@@ -46,6 +49,8 @@ const CONVERGE_SERVICE: &str = include_str!("host/converge.service");
 const CONVERGE_TIMER: &str = include_str!("host/converge.timer");
 const AGENT_SERVICE: &str = include_str!("host/agent.service");
 const AGENT_UNIT: &str = "/usr/local/lib/lakewright-agent.service";
+/// What systemd adds to the shipper's unit.
+const READS: &str = "/etc/systemd/system/lakewright-shipper.service.d/logs.conf";
 /// What systemd adds to every unit whose name begins with `lakewright-`.
 const SANDBOX: &str = include_str!("host/sandbox.conf");
 const VOLUME: &str = include_str!("host/volume.sh");
@@ -55,10 +60,6 @@ const VOLUME_GROW_TIMER: &str = include_str!("host/volume-grow.timer");
 const NAME: &str = include_str!("host/name.sh");
 const NAME_SERVICE: &str = include_str!("host/name.service");
 const NEEDS_VOLUME: &str = include_str!("host/volume.conf");
-/// Where what agents say goes: root's own folder.
-const LOGS: &str = "/var/log/lakewright";
-/// Who reads it for CloudWatch: the user that its agent's package makes.
-const LOG_READER: &str = "cwagent";
 const LOGROTATE: &str = "/var/log/lakewright/*.log {
   size 50M
   rotate 3
@@ -152,6 +153,10 @@ impl CloudConfig {
         self.file("/etc/systemd/system/lakewright-converge.timer", "0644", CONVERGE_TIMER, false);
         // One text for every agent: four would leave little of what EC2 takes as user data.
         self.file(AGENT_UNIT, "0644", &unit(plan, AGENT_SERVICE), false);
+        if !plan.read_groups.is_empty() {
+            let reads = format!("[Service]\nSupplementaryGroups={}\n", plan.read_groups.join(" "));
+            self.file(READS, "0644", &reads, false);
+        }
         self.file("/etc/logrotate.d/lakewright", "0644", LOGROTATE, false);
         self.file("/etc/lakewright-cloudwatch.json", "0644", &cloudwatch(plan), false);
         self.packages.push("amazon-cloudwatch-agent");
@@ -252,6 +257,7 @@ mod tests {
             artifacts: "shop-artifacts-123456789012".into(),
             releases: "releases",
             agents: vec!["producer", "batch"],
+            read_groups: Vec::new(),
             search: Some(SearchPlan { version: 8, port: 9200, index: "user-actions".into(), login: None }),
             own_name: Some(OwnName { zone: "${private_zone.search.id}".into(), name: "search.shop.internal".into() }),
             volume: Some("volume.app-0".into()),
@@ -273,7 +279,10 @@ mod tests {
 
     #[test]
     fn a_host_with_everything_fits_into_what_ec2_takes() {
-        let plan = HostPlan { agents: vec!["producer", "stream", "shipper", "batch"], ..plan() };
+        let groups =
+            ["cwagent", "lakewright-producer", "lakewright-stream", "lakewright-batch", "systemd-journal", "adm"];
+        let agents = vec!["producer", "stream", "shipper", "batch"];
+        let plan = HostPlan { agents, read_groups: groups.map(str::to_owned).to_vec(), ..plan() };
         let text = user_data(&plan);
         assert!(text.len() < 16_384, "EC2 takes 16 KiB of user data, this is {}", text.len());
     }
@@ -332,6 +341,15 @@ mod tests {
         let text = user_data(&plan());
         assert!(text.contains("for user in cwagent lakewright-producer lakewright-batch; do"), "{text}");
         assert!(text.contains("      User=lakewright-%j\n"), "{text}");
+    }
+
+    #[test]
+    fn the_shipper_reads_the_logs_of_groups_and_no_other_agent_does() {
+        let plan = HostPlan { read_groups: vec!["cwagent".into(), "adm".into()], ..plan() };
+        let text = user_data(&plan);
+        let file = format!("path: {READS}\n    permissions: \"0644\"\n    content: |\n      [Service]\n");
+        assert!(text.contains(&format!("{file}      SupplementaryGroups=cwagent adm\n")), "{text}");
+        assert_eq!(text.matches("SupplementaryGroups").count(), 1);
     }
 
     #[test]

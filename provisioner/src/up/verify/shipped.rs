@@ -8,7 +8,7 @@ use lakewright_config::agents::AgentConfig as _;
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
-use super::{Held, PATIENCE, Records, Subject, differing, ledger, offsets_since};
+use super::{PATIENCE, Records, Subject, differing, ledger, offsets_since};
 use crate::up::agents::Placed;
 use crate::up::report::Check;
 
@@ -25,11 +25,16 @@ pub(super) async fn index(subject: &Subject<'_>, placed: &Placed, config: &Shipp
     let backup = if config.transforms.is_empty() { Vec::new() } else { read_backup(subject, placed).await? };
     let mut checks = Vec::new();
     for h in held {
-        let query = json!({ "query": { "bool": { "filter": [
-            { "term": { "kafka_topic_id.keyword": h.topic_id } },
-            { "term": { "kafka_partition": h.partition } },
-            { "range": { "kafka_offset": { "gte": h.start } } },
-        ] } } });
+        let part = Part {
+            terms: vec![
+                json!({ "term": { "kafka_topic_id.keyword": h.topic_id } }),
+                json!({ "term": { "kafka_partition": h.partition } }),
+            ],
+            counted: "kafka_offset",
+            start: h.start,
+        };
+        let filter = part.at(json!({ "range": { "kafka_offset": { "gte": h.start } } }));
+        let query = json!({ "query": { "bool": { "filter": filter } } });
         let answer =
             http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
         let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
@@ -37,7 +42,7 @@ pub(super) async fn index(subject: &Subject<'_>, placed: &Placed, config: &Shipp
         let expected = h.end - h.start - left_out.map_or(0, |records| offsets_since(&records.left_out, h.start));
         // An id is made of topic id, partition and offset, so that an offset can stand twice only as a document of its
         // day and as a rejected one; that could hide one that is missing.
-        let twice = if found < expected { 0 } else { both(&http, &url, &rejected, &h).await? };
+        let twice = if found < expected { 0 } else { both(&http, &url, &rejected, &part).await? };
         let wrong = differing(expected, found, found - twice);
         checks.push(Check { what: format!("search: {} partition {}", h.topic, h.partition), expected, found, wrong });
     }
@@ -78,32 +83,43 @@ async fn read_backup(subject: &Subject<'_>, placed: &Placed) -> Result<Vec<Recor
     serde_json::from_slice(&output.stdout).context("read what the backup has")
 }
 
-/// How many of a partition's rejected documents stand in an index of a day too.
-async fn both(http: &Client, url: &str, rejected: &str, held: &Held) -> Result<i64> {
+/// A part of the documents, of each of which a member counts the places.
+pub(super) struct Part<'a> {
+    /// What they have in common.
+    pub terms: Vec<Value>,
+    /// The member with the place.
+    pub counted: &'a str,
+    /// The first place.
+    pub start: i64,
+}
+
+impl Part<'_> {
+    /// The filter of those with the places.
+    fn at(&self, places: Value) -> Vec<Value> {
+        self.terms.iter().cloned().chain([places]).collect()
+    }
+}
+
+/// How many of a part's rejected documents stand in an index of a day too.
+pub(super) async fn both(http: &Client, url: &str, rejected: &str, part: &Part<'_>) -> Result<i64> {
     const PAGE: usize = 1000;
-    let partition = |offsets: Value| {
-        json!([
-            { "term": { "kafka_topic_id.keyword": held.topic_id } },
-            { "term": { "kafka_partition": held.partition } },
-            offsets,
-        ])
-    };
-    let (mut both, mut next) = (0, held.start);
+    let counted = part.counted;
+    let (mut both, mut next) = (0, part.start);
     loop {
-        let mut filter = partition(json!({ "range": { "kafka_offset": { "gte": next } } }));
-        filter.as_array_mut().expect("filters are a list").push(json!({ "term": { "_index": rejected } }));
+        let mut filter = part.at(json!({ "range": { counted: { "gte": next } } }));
+        filter.push(json!({ "term": { "_index": rejected } }));
         let query = json!({
             "query": { "bool": { "filter": filter } },
-            "sort": [{ "kafka_offset": { "order": "asc", "unmapped_type": "long" } }],
+            "sort": [{ counted: { "order": "asc", "unmapped_type": "long" } }],
             "size": PAGE,
         });
         let page = http.post(&format!("{url}/_search"), &query, PATIENCE).await?;
         let hits = page["hits"]["hits"].as_array().with_context(|| format!("the index answered {page}"))?;
-        let offsets: Vec<i64> = hits.iter().filter_map(|hit| hit["_source"]["kafka_offset"].as_i64()).collect();
+        let offsets: Vec<i64> = hits.iter().filter_map(|hit| hit["_source"][counted].as_i64()).collect();
         let Some(last) = offsets.last() else { return Ok(both) };
         next = last + 1;
         let query = json!({ "query": { "bool": {
-            "filter": partition(json!({ "terms": { "kafka_offset": offsets } })),
+            "filter": part.at(json!({ "terms": { counted: offsets } })),
             "must_not": [{ "term": { "_index": rejected } }],
         } } });
         let answer = http.post(&format!("{url}/_count"), &query, PATIENCE).await?;

@@ -1,7 +1,5 @@
 //! The shipper.
 
-use std::collections::BTreeMap;
-
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::backup_group;
 use lakewright_config::agents::shipper::transforms::Transform;
@@ -57,7 +55,7 @@ impl AgentExpansion for Shipper {
             days_ahead: section.days_ahead.0 as u32,
             max_record: section.max_record.0,
             transforms: transforms(expansion),
-            sources: BTreeMap::new(),
+            sources: expansion.sources(),
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
