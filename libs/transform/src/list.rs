@@ -146,8 +146,9 @@ fn bounded(mut reason: String) -> String {
 }
 
 /// Everything that is wrong with a list for these sources: also what names no source, and what looks for members before anything
-/// has parsed the record.
-pub fn mistakes(list: &[Transform], sources: &[&str]) -> Vec<Mistake> {
+/// has parsed the record. Those of `of_objects` need no parser ([`Event::of_object`]).
+pub fn mistakes(list: &[Transform], texts: &[&str], of_objects: &[&str]) -> Vec<Mistake> {
+    let sources: Vec<&str> = texts.iter().chain(of_objects).copied().collect();
     let mut found = Transforms::new(list).err().unwrap_or_default();
     for (index, one) in list.iter().enumerate() {
         for from in one.from.iter().filter(|from| !sources.contains(&from.as_str())) {
@@ -156,7 +157,7 @@ pub fn mistakes(list: &[Transform], sources: &[&str]) -> Vec<Mistake> {
             found.push(Mistake::new("from", format!("there is no source `{from}`"), fix).item(from).of(index));
         }
     }
-    let mut early: Vec<usize> = sources.iter().flat_map(|source| before_parsing(list, source)).collect();
+    let mut early: Vec<usize> = texts.iter().flat_map(|source| before_parsing(list, source)).collect();
     early.sort_unstable();
     early.dedup();
     let settled: Vec<usize> = found.iter().map(|mistake| mistake.index).collect();

@@ -38,7 +38,7 @@ fn every_example_is_as_it_says() {
         }
         count += 1;
         let list = list(stack);
-        assert_eq!(mistakes(&list, &["es_events"]), [], "{stack}");
+        assert_eq!(mistakes(&list, &["es_events"], &[]), [], "{stack}");
         let transforms = Transforms::new(&list).expect("sound");
         let mut event = Event::new(record.as_bytes(), Place { stream: "s", sequence: 0 }, DateTime::UNIX_EPOCH);
         let outcome = transforms.apply(&mut event);

@@ -1,7 +1,7 @@
 //! What is wrong with lists of transforms.
 
 use lakewright_config::agents::shipper::transforms::Transform;
-use lakewright_transform::mistakes;
+use lakewright_transform::{Event, Outcome, Place, Transforms, mistakes};
 use serde::Deserialize;
 
 /// Transforms as a stack writes them.
@@ -47,7 +47,7 @@ fn all_mistakes_are_told_at_once_each_at_its_place() {
         timezone = "Stockholm"
     "#,
     );
-    let found: Vec<String> = mistakes(&list, &["app", "web"]).iter().map(ToString::to_string).collect();
+    let found: Vec<String> = mistakes(&list, &["app", "web"], &[]).iter().map(ToString::to_string).collect();
     let parts = [
         "transform 1, `type`: it looks for members of a record that nothing has parsed yet; put a parser before it",
         "transform 2, `when`, column 7: `=` compares nothing; write `==`",
@@ -70,7 +70,7 @@ fn all_mistakes_are_told_at_once_each_at_its_place() {
 
 #[test]
 fn before_a_parser_only_the_message_is_there() {
-    let sound = |toml: &str| mistakes(&list(toml), &["app"]).is_empty();
+    let sound = |toml: &str| mistakes(&list(toml), &["app"], &[]).is_empty();
     for (toml, is_sound) in [
         ("[[transforms]]\ntype = \"drop\"\nwhen = 'message matches /^#/'\n", true),
         ("[[transforms]]\ntype = \"mask\"\nwhat = [\"email\"]\nfields = [\"message\"]\n", true),
@@ -83,5 +83,22 @@ fn before_a_parser_only_the_message_is_there() {
         ),
     ] {
         assert_eq!(sound(toml), is_sound, "{toml}");
+    }
+}
+
+#[test]
+fn records_that_are_objects_need_no_parser() {
+    let list = list("[[transforms]]\ntype = \"remove\"\nfrom = [\"nginx\"]\nfields = [\"password\"]\n");
+    assert_eq!(mistakes(&list, &["app"], &["nginx"]), []);
+    assert_eq!(mistakes(&list, &["app", "nginx"], &[]).len(), 1);
+    let place = Place { stream: "nginx", sequence: 0 };
+    let transforms = Transforms::new(&list).expect("sound");
+    for (record, expected) in [(r#"{"password":"x","n":1.50}"#, r#"{"n":1.50}"#), ("a line", r#"{"message":"a line"}"#)]
+    {
+        let mut event = Event::of_object(record.as_bytes(), place, chrono::Utc::now());
+        assert_eq!(transforms.apply(&mut event), Outcome::Keep);
+        let mut written = Vec::new();
+        event.write(&mut written);
+        assert_eq!(String::from_utf8_lossy(&written), expected);
     }
 }

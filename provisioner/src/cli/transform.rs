@@ -86,6 +86,8 @@ struct Declared {
     list: Vec<Transform>,
     transforms: Transforms,
     sources: Vec<String>,
+    /// Of those, the ones whose records are objects: a line that is none becomes `{"message": …}`.
+    logs: Vec<String>,
 }
 
 impl Declared {
@@ -95,7 +97,9 @@ impl Declared {
         let Ok(transforms) = Transforms::new(&list) else {
             bail!("this is a bug in lakewright: the transforms of a stack without mistakes hold some")
         };
-        Ok(Self { list, transforms, sources: shipper.sources().into_iter().map(ToOwned::to_owned).collect() })
+        let logs: Vec<String> = shipper.logs().into_iter().map(ToOwned::to_owned).collect();
+        let sources = shipper.topics().into_iter().map(ToOwned::to_owned).chain(logs.iter().cloned()).collect();
+        Ok(Self { list, transforms, sources, logs })
     }
 
     /// The source of that name, or the only one.
@@ -105,6 +109,8 @@ impl Declared {
             (Some(name), sources) if sources.iter().any(|source| source == name) => Ok(name),
             (Some(name), _) => bail!("the shipper has no source `{name}`: {}", suggest(name, known, "sources")),
             (None, [only]) => Ok(only),
+            // Lines are tried as a topic's, where there is one topic.
+            (None, [only, logs @ ..]) if *logs == self.logs => Ok(only),
             (None, []) => bail!("the shipper has no source: `topics` in [agents.shipper] names them"),
             (None, _) => bail!(
                 "the shipper has several sources; name one of them: --source {}",
@@ -115,7 +121,14 @@ impl Declared {
 
     /// What becomes of a record.
     fn tried(&self, record: &[u8], source: &str, number: u64, time: DateTime<Utc>) -> Tried {
-        let mut event = Event::new(record, Place { stream: source, sequence: number }, time);
+        let place = Place { stream: source, sequence: number };
+        let is_log = self.logs.iter().any(|log| log == source);
+        let wrapped = serde_json::json!({ "message": String::from_utf8_lossy(record) }).to_string();
+        let mut event = match Event::of_object(record, place, time) {
+            event if is_log && event.is_changed() => event,
+            _ if is_log => Event::of_object(wrapped.as_bytes(), place, time),
+            _ => Event::new(record, place, time),
+        };
         let became = self.transforms.of(source).apply(&mut event);
         Tried::new(&self.list, record, &event, became)
     }

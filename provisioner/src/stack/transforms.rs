@@ -16,6 +16,7 @@ use super::decode::{Decode, Decoder, Node};
 use super::diagnostics::{Diagnostic, suggest};
 use super::resource;
 use crate::kind::schema;
+use crate::names;
 
 /// One transform as it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,9 +43,18 @@ impl TransformSection {
 }
 
 impl Shipper {
-    /// The names of its sources, by which transforms choose.
-    pub fn sources(&self) -> Vec<&str> {
+    /// The names of the topics that it reads, by which transforms choose.
+    pub fn topics(&self) -> Vec<&str> {
         self.topics.iter().map(|topic| topic.value.as_str()).collect()
+    }
+
+    /// The names of the sources of its hosts, by which transforms choose. Their records are objects without a parser.
+    pub fn logs(&self) -> Vec<&str> {
+        let own = [names::APPLICATION_LOG, names::AGENTS_LOGS].into_iter().filter(|_| self.own_logs.value);
+        let mut logs: Vec<&str> = self.sources.iter().map(|source| source.name.as_str()).chain(own).collect();
+        logs.sort_unstable();
+        logs.dedup();
+        logs
     }
 }
 

@@ -17,7 +17,7 @@ impl Checker<'_> {
         let list: Vec<_> = sections.iter().filter_map(|section| section.value.clone()).collect();
         // What follows one that can't be read may rest on it.
         let found = if sections.len() == shipper.transforms.len() {
-            mistakes(&list, &shipper.sources())
+            mistakes(&list, &shipper.topics(), &shipper.logs())
         } else {
             Transforms::new(&list).err().unwrap_or_default()
         };

@@ -25,7 +25,7 @@ fn group(expansion: &Expansion<'_>) -> String {
 fn transforms(expansion: &Expansion<'_>) -> Vec<Transform> {
     let declared = expansion.file.agents.shipper.transforms.iter();
     let named = |mut transform: Transform| {
-        transform.from = transform.from.iter().map(|topic| expansion.topic(topic)).collect();
+        transform.from = transform.from.iter().map(|source| expansion.topic(source)).collect();
         transform
     };
     declared.filter_map(|section| section.value.clone()).map(named).collect()
