@@ -135,7 +135,7 @@ def test_up_on_a_real_search_cluster(make_up, cluster):
     documents, rejected = exact(cluster)
     print(f"{documents} documents, {rejected} rejected")
     assert documents > 10_000 and rejected > 0
-    verified = [re.split(" {2,}", line) for line in done.stdout.splitlines() if line.startswith("search: ")]
+    verified = [re.split(" {2,}", line) for line in done.stdout.splitlines() if line.startswith("search: es_events")]
     assert sum(int(re.sub(r"\s", "", found)) for _, _, found, verdict in verified if verdict == "exact") == documents
 
     hits = up.run("search", "--url", url, "lipstick stockholm", check=0).stdout.splitlines()

@@ -100,6 +100,8 @@ s3 PutBucketVersioning
     ContentMD5 ExpectedBucketOwner MFA: call
 ssm UpdateDocument
     Attachments DisplayName VersionName TargetType CloudProviders: other
+ssm PutParameter
+    KeyId Policies: other
 """
 
 # What isn't given stays; of an object on S3 nothing of the one before does, which is what a new version of code is.

@@ -10,6 +10,7 @@ mod kafka;
 mod letters;
 mod local;
 mod logged;
+mod members;
 mod metrics;
 mod pipe;
 mod restore;

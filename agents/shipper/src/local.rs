@@ -1,7 +1,6 @@
 //! Log files and the journal of this host as a source: what `lakewright_tail` reads, with a checkpoint of its own for each sink.
 
 mod body;
-mod members;
 mod run;
 mod tail;
 
@@ -19,10 +18,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::tail::{About, Progress, Tail};
+use crate::members::Named;
 use crate::metrics::{PipeMetrics, SourceMetrics};
 use crate::source::{Batch, Event, Fate, Place, Position, Source, Stream};
 
-pub use members::Named;
 pub use tail::{check, machine, open_anew};
 
 /// How long nothing is asked when nothing was new.

@@ -223,15 +223,16 @@ mod tests {
         assert!(text(&event).contains("transform_errors"), "{event:?}");
         let values: BTreeMap<String, f64> = agent.metrics.read().into_iter().collect();
         let expected = [
-            ("transform_errors_total{transform=\"1 parse_json\"}", 1.0),
-            ("transform_errors_total{transform=\"3 types\"}", 1.0),
-            ("transform_errors_total{transform=\"4 types\"}", 1.0),
-            ("transforms_dropped_total{reason=\"condition\"}", 1.0),
-            ("transforms_dropped_total{reason=\"error\"}", 1.0),
-            ("transforms_dropped_total{reason=\"sample\"}", 1.0),
+            (&shipper::TRANSFORM_ERRORS, "transform", "1 parse_json"),
+            (&shipper::TRANSFORM_ERRORS, "transform", "3 types"),
+            (&shipper::TRANSFORM_ERRORS, "transform", "4 types"),
+            (&shipper::DROPPED, "reason", "condition"),
+            (&shipper::DROPPED, "reason", "error"),
+            (&shipper::DROPPED, "reason", "sample"),
         ];
-        for (name, value) in expected {
-            assert_eq!(values.get(name), Some(&value), "{name}: {values:#?}");
+        for (metric, label, value) in expected {
+            let name = format!("{}{{{label}=\"{value}\"}}", metric.name);
+            assert_eq!(values.get(&name), Some(&1.0), "{name}: {values:#?}");
         }
     }
 

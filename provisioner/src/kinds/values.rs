@@ -195,7 +195,9 @@ text!(
 text!(
     /// A bucket's name: lower-case letters, digits, dots and hyphens, 3 to 63.
     BucketName,
-    r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+    r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+    most = 63,
+    not r"\.\.|^\d+\.\d+\.\d+\.\d+$" => "S3 has no bucket whose name holds two dots in a row or is like an IP address"
 );
 text!(
     /// A Kafka cluster's ARN.

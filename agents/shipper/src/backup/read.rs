@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::backup::place::Named;
-use crate::local::Named as OfHost;
+use crate::members::Named as OfHost;
 use crate::source::{Event, Fate, Header, Place, Stream};
 
 /// The longest line that is read, in bytes: whoever can write to the backup can write a small object that unpacks to more than any host has.

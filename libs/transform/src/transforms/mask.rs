@@ -18,6 +18,8 @@ use crate::path::Path;
 use crate::pattern;
 use crate::value::{Object, Value};
 
+/// How often a text is looked at in which something is hidden.
+const PASSES: usize = 4;
 /// The longest text in the place of what is hidden.
 const MAX_WITH: usize = 64;
 /// How many bytes patterns may look at, at the worst, in one text: beyond that the rest of the text is hidden as a whole. Each
@@ -168,6 +170,21 @@ impl Hider {
 
     /// A text with parts hidden; none where nothing is.
     fn text(&self, text: &str) -> Option<String> {
+        let mut hidden = self.hidden(text)?;
+        if self.by == Hiding::Replace {
+            // What stood beside a hidden part may be something to hide without it.
+            for _ in 1..PASSES {
+                match self.hidden(&hidden).filter(|again| *again != hidden) {
+                    Some(again) => hidden = again,
+                    None => break,
+                }
+            }
+        }
+        Some(hidden)
+    }
+
+    /// A text after one look; none where nothing is hidden.
+    fn hidden(&self, text: &str) -> Option<String> {
         let spans = self.spans(text);
         if spans.is_empty() {
             return None;

@@ -11,6 +11,8 @@ const HEAD: &str = r#"[stack]
 name = "shop"
 region = "eu-north-1"
 
+[keys.main]
+
 [kafka]
 
 [topics.es_events]
