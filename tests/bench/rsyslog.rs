@@ -25,6 +25,7 @@ ruleset(name="ship") {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ships so many records and prints what it took.
+#[expect(clippy::disallowed_methods, reason = "it runs on a thread that may block")]
 pub fn measure(
     topic: &str,
     broker: &str,

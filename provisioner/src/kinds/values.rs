@@ -197,7 +197,8 @@ text!(
     BucketName,
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
     most = 63,
-    not r"\.\.|^\d+\.\d+\.\d+\.\d+$" => "S3 has no bucket whose name holds two dots in a row or is like an IP address"
+    not r"\.\." => "a bucket's name can't hold two dots in a row",
+    not r"^\d+\.\d+\.\d+\.\d+$" => "a bucket's name can't look like an IP address"
 );
 text!(
     /// A Kafka cluster's ARN.

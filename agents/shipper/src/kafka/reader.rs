@@ -164,7 +164,7 @@ impl Reader {
         while self.filling.arena.len() + self.filling.records.len() * RECORD / 4 < bytes {
             let mut came = self.poll(Duration::ZERO);
             // Asking for the time costs as much as taking a record that is there.
-            if !came || self.filling.records.len() % CLOCK == 0 {
+            if !came || self.filling.records.len().is_multiple_of(CLOCK) {
                 let wait = match self.filling.began {
                     Some(began) => interval.saturating_sub(began.elapsed()).min(LOOK),
                     None => LOOK,

@@ -41,7 +41,7 @@ async fn the_index_has_records_as_transforms_leave_them_and_the_backup_as_they_w
             .metrics
             .read()
             .iter()
-            .filter(|(name, value)| name.contains("transform") && *value == 100.0)
+            .filter(|(name, value)| name.contains("transform") && *value as u64 == 100)
             .count(),
         2
     );
@@ -63,7 +63,8 @@ async fn the_index_has_records_as_transforms_leave_them_and_the_backup_as_they_w
     let kept = |line: &Value| if line["record"].is_null() { &line["text"] } else { &line["record"] }.to_string();
     let (mut kept, mut expected): (Vec<String>, Vec<String>) =
         (world.lines().iter().map(kept).collect(), sent.iter().map(|text| read(text)).collect());
-    (kept.sort(), expected.sort());
+    kept.sort();
+    expected.sort();
     assert_eq!(kept, expected, "the backup has them as they were read");
 
     // What isn't in the index is known by the backup.
