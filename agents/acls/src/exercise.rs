@@ -1,6 +1,5 @@
 //! Trying what users may do, in ways that leave no trace: nothing is written, committed or joined.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
@@ -17,40 +16,10 @@ use tokio::time::Instant;
 
 use crate::Clients;
 use crate::settle::PAUSE;
+use crate::tried::Tried;
 
 /// How long Kafka may take for each request.
 const REQUEST: Duration = Duration::from_secs(10);
-
-/// What came of trying something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tried {
-    /// It went well.
-    Done,
-    /// It wasn't tried, and why.
-    Skipped(String),
-    /// It didn't go well, and why.
-    Failed(String),
-}
-
-impl Tried {
-    /// Why, as it stands behind what was tried.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Done => String::new(),
-            Self::Skipped(why) | Self::Failed(why) => format!(": {why}"),
-        }
-    }
-}
-
-impl fmt::Display for Tried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Done => "tried",
-            Self::Skipped(_) => "not tried",
-            Self::Failed(_) => "failed",
-        })
-    }
-}
 
 /// Tries the rights of all users whose passwords are known.
 pub async fn users(config: &AclsConfig, clients: &Clients, deadline: Instant) -> Vec<(String, Tried)> {

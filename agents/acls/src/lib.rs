@@ -6,6 +6,7 @@ mod exercise;
 mod keep;
 mod plan;
 mod settle;
+mod tried;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,9 +18,9 @@ use lakewright_runtime::CancellationToken;
 use lakewright_runtime::kafka::{self, Access, Acl, Acls};
 use tokio::time::Instant;
 
-use crate::exercise::Tried;
 pub use crate::keep::keep;
 use crate::plan::Plan;
+use crate::tried::Tried;
 
 /// What is asked for besides.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use lakewright_config::AclsConfig;
 use lakewright_runtime::kafka::{Acl, AclError, Acls};
 use tokio::time::Instant;
 
-use crate::exercise::Tried;
 use crate::plan::{Plan, administrator, plan};
+use crate::tried::Tried;
 
 /// How long after a round the next one begins: brokers hear of entries a moment after they are made.
 pub const PAUSE: Duration = Duration::from_millis(300);
