@@ -49,7 +49,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("agents/stream", &["owed", "settled"]),
     ("aws", &["ask", "classifier", "connection", "credentials", "objects", "watch", "wire"]),
     ("config", &["column_type", "reading", "tables"]),
-    ("libs/iam", &["condition", "document"]),
     ("libs/lake", &["catalog", "format"]),
     ("libs/lake", &["commit", "evolve", "maintain", "prepare"]),
     ("libs/transform", &["json", "value"]),

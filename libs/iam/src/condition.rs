@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use chrono::DateTime;
 use serde_json::Value;
 
-use crate::document::{PolicyError, object};
+use crate::error::PolicyError;
 use crate::keys::Keys;
+use crate::members::object;
 use crate::pattern::{Pattern, Style};
 
 /// How a key's values are compared with a policy's.

@@ -5,6 +5,8 @@
 use serde_json::{Map, Value};
 
 use crate::condition::Condition;
+use crate::error::PolicyError;
+use crate::members::{known, object, texts};
 
 /// What a policy is attached to, which decides the elements that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,22 +33,6 @@ impl Kind {
             Self::Resource => "resource-based policy",
             Self::Trust => "role trust policy",
         }
-    }
-}
-
-/// Why a document is no policy: the place in it and a reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {reason}")]
-pub struct PolicyError {
-    /// Such as `Statement[1].Condition.StringEquals`, counted from 0.
-    pub place: String,
-    /// What is wrong there.
-    pub reason: String,
-}
-
-impl PolicyError {
-    pub(crate) fn new(place: &str, reason: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), reason: reason.into() }
     }
 }
 
@@ -262,27 +248,4 @@ fn principals(place: &str, value: &Value) -> Result<Principals, PolicyError> {
         _ => return Err(PolicyError::new(place, "must be \"*\" or an object of AWS, Service and Federated")),
     }
     Ok(principals)
-}
-
-pub(crate) fn object<'a>(place: &str, value: &'a Value) -> Result<&'a Map<String, Value>, PolicyError> {
-    value.as_object().ok_or_else(|| PolicyError::new(place, "must be an object"))
-}
-
-fn known(place: &str, members: &Map<String, Value>, names: &[&str]) -> Result<(), PolicyError> {
-    match members.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(name) => Err(PolicyError::new(place, format!("has an element {name}, which there isn't"))),
-        None => Ok(()),
-    }
-}
-
-/// A text or a list of at least one.
-fn texts(place: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
-    let refused = || PolicyError::new(place, "must be text or a list of texts");
-    match value {
-        Value::String(text) => Ok(vec![text.clone()]),
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(refused)).collect()
-        }
-        _ => Err(refused()),
-    }
 }

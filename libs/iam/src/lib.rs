@@ -13,8 +13,10 @@
 mod arn;
 mod condition;
 mod document;
+mod error;
 mod evaluate;
 mod keys;
+mod members;
 mod missing;
 mod narrowing;
 mod pattern;
@@ -23,7 +25,8 @@ pub mod reference;
 
 pub use arn::{Arn, Site, is_account, partition, suffix};
 pub use condition::{Condition, Operator, Quantifier};
-pub use document::{Document, Effect, Element, Kind, PolicyError, Principals, Statement};
+pub use document::{Document, Effect, Element, Kind, Principals, Statement};
+pub use error::PolicyError;
 pub use evaluate::{Decision, Policies, Policy, Request, ResourceRule, Source};
 pub use keys::Keys;
 pub use missing::Missing;
