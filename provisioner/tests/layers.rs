@@ -51,8 +51,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("config", &["column_type", "reading", "tables"]),
     ("libs/lake", &["catalog", "format"]),
     ("libs/lake", &["commit", "evolve", "maintain", "prepare"]),
-    ("libs/transform", &["json", "value"]),
-    ("libs/transform", &["list", "transforms"]),
     ("local/account", &["enforce", "services"]),
     ("local/account", &["store", "visibility"]),
     ("local/kafka", &["acl", "api", "broker", "catalog", "frame", "handlers", "rights", "topic", "transactions"]),

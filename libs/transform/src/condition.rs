@@ -130,12 +130,12 @@ mod tests {
 
     use super::*;
     use crate::event::Place;
-    use crate::json;
+    use crate::value::Object;
 
     fn holds(condition: &str, record: &str) -> bool {
         let place = Place { stream: "s", sequence: 0 };
         let mut event = Event::new(record.as_bytes(), place, DateTime::UNIX_EPOCH);
-        event.set_body(json::object(record).expect("an object"));
+        event.set_body(Object::read(record).expect("an object"));
         Condition::parse(condition).unwrap_or_else(|mistake| panic!("{condition}: {mistake}")).is_met(&mut event)
     }
 

@@ -54,7 +54,7 @@ impl<'a> Event<'a> {
     /// The event of a record that a source gives as a JSON object, as lines of log files and entries of the journal: the object's members are
     /// the event's, without a parser.
     pub fn of_object(record: &'a [u8], place: Place<'a>, arrived: DateTime<Utc>) -> Self {
-        let body = str::from_utf8(record).ok().and_then(|text| crate::json::object(text).ok());
+        let body = str::from_utf8(record).ok().and_then(|text| Object::read(text).ok());
         Self { body, ..Self::new(record, place, arrived) }
     }
 

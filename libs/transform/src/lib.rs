@@ -10,6 +10,7 @@ mod event;
 mod json;
 mod list;
 mod mistake;
+mod outcome;
 mod path;
 mod pattern;
 mod time;
@@ -18,8 +19,9 @@ mod value;
 
 pub use condition::Condition;
 pub use event::{ERRORS, Event, Failure, MESSAGE, Place};
-pub use list::{Dropped, Outcome, Transforms, mistakes};
+pub use list::{Transforms, mistakes};
 pub use mistake::Mistake;
+pub use outcome::{Dropped, Outcome};
 pub use path::Path;
 pub use pattern::MAX_TEXT;
 pub use value::{Object, Scalar, Value};

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use lakewright_config::agents::shipper::transforms::{Route, Step};
 
 use crate::event::Event;
-use crate::list::Dropped;
 use crate::mistake::Mistake;
+use crate::outcome::Dropped;
 use crate::path::Path;
 
 /// What a transform says of an event that it was applied to.

@@ -1,5 +1,7 @@
 //! The values of an event: JSON texts as long as nobody looks into them.
 
+mod read;
+
 use std::borrow::Cow;
 
 use crate::json;
@@ -83,8 +85,8 @@ impl<'a> Value<'a> {
             && json.starts_with('{')
         {
             let object = match json {
-                Cow::Borrowed(json) => json::object(json).ok()?,
-                Cow::Owned(json) => json::object(json).ok()?.into_owned(),
+                Cow::Borrowed(json) => Object::read(json).ok()?,
+                Cow::Owned(json) => Object::read(json).ok()?.into_owned(),
             };
             *self = Self::Object(object);
         }
@@ -100,8 +102,8 @@ impl<'a> Value<'a> {
             && json.starts_with('[')
         {
             let items = match json {
-                Cow::Borrowed(json) => json::array(json).ok()?,
-                Cow::Owned(json) => json::array(json).ok()?.into_iter().map(Value::into_owned).collect(),
+                Cow::Borrowed(json) => read::array(json).ok()?,
+                Cow::Owned(json) => read::array(json).ok()?.into_iter().map(Value::into_owned).collect(),
             };
             *self = Self::Array(items);
         }

@@ -149,7 +149,7 @@ struct Json;
 
 impl Parser for Json {
     fn parse<'t>(&self, text: &'t str, _: DateTime<Utc>) -> Result<Parsed<'t>, String> {
-        crate::json::object(text).map(Parsed::from)
+        Object::read(text).map(Parsed::from)
     }
 }
 

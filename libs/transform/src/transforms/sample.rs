@@ -6,8 +6,8 @@ use lakewright_config::agents::shipper::transforms::{Sample, Share};
 
 use super::{Apply, Paths, Verdict};
 use crate::event::Event;
-use crate::list::Dropped;
 use crate::mistake::Mistake;
+use crate::outcome::Dropped;
 use crate::path::Path;
 
 /// Part of every hash, so that other uses of the same hash don't choose the same events.
