@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tables::serde_as_text;
+use crate::written::serde_as_text;
 
 /// So many types may stand within one another.
 const DEEPEST: usize = 16;

@@ -5,6 +5,7 @@
 //! them. Nothing here does input or output.
 
 pub mod agents;
+mod column;
 mod column_type;
 mod connections;
 mod evolved;
@@ -18,12 +19,14 @@ mod size;
 mod sort;
 mod span;
 mod tables;
+mod written;
 
 pub use agents::acls::{AclUser, AclsConfig};
 pub use agents::batch::{BatchConfig, Manifest, Materialization, Model, ModelMaintenance};
 pub use agents::producer::{LogConfig, LogFormat, ProducerConfig};
 pub use agents::shipper::ShipperConfig;
 pub use agents::stream::StreamConfig;
+pub use column::{CONTROL, Column};
 pub use column_type::{ColumnType, ColumnTypeError, StructField};
 pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, SearchLogin, Security, WatchConfig};
 pub use evolved::{EVOLVED, Evolved, evolved_name, own_names};
@@ -36,4 +39,4 @@ pub use scenario::{Bots, Late, Outage, Repeats, SalesDay, Scenario};
 pub use size::size;
 pub use sort::SortField;
 pub use span::span;
-pub use tables::{CONTROL, Column, DECLARATION, PartitionField, Sink, Table, Transform, raw_columns};
+pub use tables::{DECLARATION, PartitionField, Sink, Table, Transform, raw_columns};

@@ -7,8 +7,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::column::Column;
 use crate::column_type::{ColumnType, StructField};
-use crate::tables::{Column, serde_as_text};
+use crate::written::{is_default, serde_as_text};
 
 /// The most members that a path goes through.
 const LONGEST_PATH: usize = 16;
@@ -259,11 +260,6 @@ impl fmt::Display for MemberPath {
 }
 
 serde_as_text!(MemberPath, "MemberPath", "payload.after");
-
-/// Whether a setting needs no saying: agents of the version before don't know it.
-pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tables::{PartitionField, serde_as_text};
+use crate::tables::PartitionField;
+use crate::written::serde_as_text;
 
 /// A part of a sort order, written `sold_at`, `sold_at desc`, `day(sold_at) desc` or `country nulls last`.
 #[derive(Debug, Clone, PartialEq, Eq)]

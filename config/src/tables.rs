@@ -7,36 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::column::Column;
 use crate::column_type::ColumnType;
-use crate::reading::{Reading, Registry, is_default};
-
-/// Types that are written as texts.
-macro_rules! serde_as_text {
-    ($type:ty, $name:literal, $example:literal) => {
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-
-        impl schemars::JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                $name.into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "examples": [$example] })
-            }
-        }
-    };
-}
-pub(crate) use serde_as_text;
+use crate::reading::{Reading, Registry};
+use crate::written::{is_default, serde_as_text};
 
 /// A table of the raw zone: what one kind of message becomes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,46 +64,6 @@ impl Sink {
             Self::Parquet | Self::Json => false,
         }
     }
-}
-
-/// A column of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// Its name, as Glue takes one: 255 characters at most, no line breaks.
-    #[schemars(length(min = 1, max = 255), extend("not" = more_than_a_line()))]
-    pub name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub column_type: ColumnType,
-    /// Whether a message without it is refused.
-    #[serde(default)]
-    pub required: bool,
-    /// What it means, for the catalog: 255 characters at most, no line breaks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255), extend("not" = more_than_a_line()))]
-    pub doc: Option<String>,
-    /// The name that it had before; messages may still carry it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), extend("not" = more_than_a_line()))]
-    pub was: Option<String>,
-}
-
-impl Column {
-    /// A column that may be missing in messages.
-    pub fn new(name: &str, column_type: ColumnType) -> Self {
-        Self { name: name.to_owned(), column_type, required: false, doc: None, was: None }
-    }
-}
-
-/// Control characters, line breaks among them and tabs not: Glue takes none in a column's name and comment
-/// (<https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html>).
-pub const CONTROL: &str = r"[\x00-\x08\x0a-\x1f\uFFFE\uFFFF]";
-
-/// The `not` of the schemas of texts that are one line.
-fn more_than_a_line() -> serde_json::Value {
-    let fix = "write it without line breaks and other control characters";
-    serde_json::json!({"anyOf": [{"type": "string", "pattern": CONTROL, "description": fix}]})
 }
 
 /// A way from a column's values to partitions, as Iceberg defines it.

@@ -48,7 +48,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("agents/stream", &["nested", "number", "value"]),
     ("agents/stream", &["owed", "settled"]),
     ("aws", &["ask", "classifier", "connection", "credentials", "objects", "watch", "wire"]),
-    ("config", &["column_type", "reading", "tables"]),
     ("libs/lake", &["catalog", "format"]),
     ("libs/lake", &["commit", "evolve", "maintain", "prepare"]),
     ("local/account", &["enforce", "services"]),

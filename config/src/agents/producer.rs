@@ -8,6 +8,7 @@ use crate::connections::{KafkaConnection, WatchConfig};
 use crate::rate::Rate;
 use crate::scenario::Scenario;
 use crate::tables::Table;
+use crate::written::is_default;
 
 metrics! {
     /// Messages handed to Kafka, facts and actions together.
@@ -112,11 +113,6 @@ pub struct LogConfig {
     /// The topic that entries are sent to as well; without it, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-}
-
-/// What is as it always was isn't written, so that an older agent takes the configuration too.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// How the lines of a log are written.

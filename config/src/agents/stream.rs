@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Parts, Role, Stops, Written};
 use crate::connections::{KafkaConnection, WatchConfig};
-use crate::reading::is_default;
 use crate::tables::Table;
+use crate::written::is_default;
 
 /// The label of what is counted by table.
 pub const TABLE: &str = "table";
