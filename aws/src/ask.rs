@@ -9,8 +9,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
+use crate::chain::{deepest, find};
 use crate::errors::{Error, Kind};
-use crate::watch::{Attempt, State, Watch, deepest, find};
+use crate::watch::{Attempt, State, Watch};
 
 /// The SDK's outcome of a call.
 type Outcome<O, E> = Result<O, SdkError<E, HttpResponse>>;

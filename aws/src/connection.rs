@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -26,13 +24,10 @@ use parking_lot::Mutex;
 
 use crate::classifier::Classifier;
 use crate::credentials::Keeper;
-use crate::credentials::assumed::{Assumed, Role};
-use crate::credentials::mfa::{self, Code};
-use crate::credentials::profile::{Origin, Profiles};
+use crate::credentials::profile::Origin;
 use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::errors::Error;
-use crate::objects::Objects;
 use crate::owners::Owners;
 use crate::retry::{Pace, THROTTLED_ATTEMPTS};
 use crate::signing;
@@ -42,21 +37,6 @@ use crate::wire::{Meter, Wire, connections};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longer than [`crate::retry::backoff`] ever says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Where to connect to. What is absent comes from the environment and from AWS's configuration files.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The region.
-    pub region: Option<String>,
-    /// The endpoint of all services.
-    pub endpoint: Option<String>,
-    /// The profile of the configuration files.
-    pub profile: Option<String>,
-    /// Asks a person for the code of a device that a role wants; absent where nobody can be asked.
-    pub mfa_code: Option<Code>,
-    /// Lets requests go in clear to an endpoint on another machine; `LAKEWRIGHT_INSECURE_ENDPOINT` does so too.
-    pub insecure: bool,
-}
 
 /// A connection to the AWS APIs of one account and region. Clones share connections, credentials and clients.
 #[derive(Clone)]
@@ -104,56 +84,6 @@ macro_rules! client {
 }
 
 impl Aws {
-    /// A connection with region and credentials, or what is missing and how to give it.
-    pub async fn connect(options: Options) -> Result<Self, Error> {
-        let in_clear = endpoint::in_clear(options.insecure);
-        let http = connections(in_clear);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
-        if let Some(profile) = &options.profile {
-            // A profile that is asked for comes before the keys that the environment may hold.
-            let provider = ProviderConfig::with_default_region().await.with_http_client(http.clone());
-            let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
-            loader = loader.profile_name(profile).credentials_provider(provider);
-        }
-        if let Some(region) = &options.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(endpoint) = &options.endpoint {
-            endpoint::check(endpoint, in_clear)?;
-            loader = loader.endpoint_url(endpoint.trim_end_matches('/'));
-        } else {
-            endpoint::check_environment(in_clear)?;
-        }
-        // The loader knows every way to find credentials: its future is a large one.
-        let sdk = Box::pin(loader.load()).await;
-        if let Some(url) = sdk.endpoint_url() {
-            endpoint::check(url, in_clear)?;
-        }
-        region(&sdk)?;
-        let profiles = Profiles::load(options.profile.as_deref()).await;
-        let origin = profiles.origin();
-        let by_profile = !matches!(origin, Origin::Environment | Origin::WebIdentity | Origin::Machine);
-        let own = if by_profile { mfa::provider(&profiles, &sdk, &http, options.mfa_code).await? } else { None };
-        let provider = own.or_else(|| sdk.credentials_provider());
-        let provider = provider.ok_or_else(|| Error::configuration(origin.refusal("nothing is configured")))?;
-        let credentials = Keeper::new(provider, origin);
-        credentials.get().await?;
-        Self::new(sdk, http, credentials)
-    }
-
-    /// A connection to the same by the credentials of a role, which are fetched anew before they end.
-    ///
-    /// # Errors
-    /// The role can't be assumed: why, and what that takes.
-    pub async fn assuming(&self, role: Role) -> Result<Self, Error> {
-        let Shared { sdk, connections, .. } = &*self.shared;
-        let origin = Origin::Assumed(role.arn.clone());
-        let provider = SharedCredentialsProvider::new(Assumed { role, by: self.clone() });
-        let credentials = Keeper::new(provider, origin);
-        credentials.get().await?;
-        Self::new(sdk.clone(), connections.clone(), credentials)
-    }
-
     /// A connection by a configuration of the SDK and its credentials over an HTTP client of the caller's.
     pub fn over(sdk: SdkConfig, http: SharedHttpClient) -> Result<Self, Error> {
         let nothing = || Error::configuration(Origin::Given.refusal("nothing is configured"));
@@ -186,7 +116,8 @@ impl Aws {
         Self::new(sdk, connections(in_clear), Keeper::new(SharedCredentialsProvider::new(keys), Origin::Given))
     }
 
-    fn new(sdk: SdkConfig, connections: SharedHttpClient, credentials: Keeper) -> Result<Self, Error> {
+    /// A connection by a configuration of the SDK, over these connections, with these credentials and no others.
+    pub(crate) fn new(sdk: SdkConfig, connections: SharedHttpClient, credentials: Keeper) -> Result<Self, Error> {
         let region = region(&sdk)?;
         let retries = RetryConfig::standard().with_max_attempts(THROTTLED_ATTEMPTS).with_max_backoff(LONGEST_PAUSE);
         // How long an answer may take is decided where the size of the request is known.
@@ -206,6 +137,11 @@ impl Aws {
         let meter = Arc::default();
         let shared = Shared { sdk, region, connections, credentials, meter, paces: Mutex::default() };
         Ok(Self { shared: Arc::new(shared), deadline: None, owners: None, clients: Arc::default() })
+    }
+
+    /// A connection to the same with other credentials.
+    pub(crate) fn with(&self, credentials: Keeper) -> Result<Self, Error> {
+        Self::new(self.shared.sdk.clone(), self.shared.connections.clone(), credentials)
     }
 
     /// The same connection, which sends nothing after the deadline: an error of the kind [`crate::errors::Kind::TooLate`].
@@ -270,11 +206,6 @@ impl Aws {
         ])
     }
 
-    /// The objects of S3.
-    pub fn objects(&self) -> Objects {
-        Objects::new(self)
-    }
-
     /// The URL of a GET with a signature of these credentials in its query, good from the returned time on for so long.
     /// Nothing is sent.
     pub async fn presigned(
@@ -307,7 +238,7 @@ impl Aws {
 }
 
 /// The region of a configuration.
-fn region(sdk: &SdkConfig) -> Result<String, Error> {
+pub(crate) fn region(sdk: &SdkConfig) -> Result<String, Error> {
     sdk.region().map(ToString::to_string).filter(|region| !region.is_empty()).ok_or_else(|| {
         Error::configuration("no AWS region; set AWS_REGION, or `region` in the profile or in the stack file")
     })

@@ -1,9 +1,6 @@
 //! Credentials, as every AWS tool finds them, kept until shortly before they end.
 
-pub mod assumed;
-pub mod mfa;
 pub mod profile;
-mod session;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,9 +11,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use parking_lot::Mutex;
 
+use crate::chain::{deepest, find};
 use crate::credentials::profile::Origin;
 use crate::errors::{Error, Kind};
-use crate::watch::{deepest, find};
 
 const EARLY: Duration = Duration::from_secs(300);
 

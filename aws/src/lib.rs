@@ -2,7 +2,9 @@
 //! [`ask`], which repeats what failed for a passing reason and says in our own terms what went wrong.
 
 mod ask;
+mod chain;
 mod classifier;
+mod connect;
 mod connection;
 mod credentials;
 mod deadline;
@@ -13,15 +15,17 @@ mod needed;
 mod objects;
 mod owners;
 mod retry;
+mod roles;
 mod signing;
 mod watch;
 mod wire;
 
 pub use ask::{ask, ask_all, ask_once};
-pub use connection::{Aws, Options, Setup};
-pub use credentials::assumed::Role;
+pub use connect::Options;
+pub use connection::{Aws, Setup};
 pub use deadline::Deadline;
 pub use errors::{Error, Kind as ErrorKind};
 pub use flight::IN_FLIGHT;
 pub use needed::Needed;
 pub use objects::{Head, Listed, Object, Objects, Put};
+pub use roles::assumed::Role;

@@ -10,12 +10,12 @@ use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
 use bytes::Bytes;
 
 use crate::ask::ask;
+use crate::chain::deepest;
 use crate::client;
 use crate::connection::Aws;
 use crate::errors::{Error, Kind};
 use crate::owners::Expecting;
 use crate::retry;
-use crate::watch::deepest;
 
 /// The objects of a connection's buckets.
 #[derive(Clone, Debug)]
@@ -86,13 +86,14 @@ impl Aws {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .force_path_style(self.has_endpoint("S3")))
     }
+
+    /// The objects of S3.
+    pub fn objects(&self) -> Objects {
+        Objects { client: self.s3_client(), owner: None }
+    }
 }
 
 impl Objects {
-    pub(crate) fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3_client(), owner: None }
-    }
-
     /// The same for a bucket whose name may be another account's: its objects are refused unless it is this account's.
     #[must_use]
     pub fn owned_by(self, account: &str) -> Self {

@@ -14,12 +14,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use hyper_util::client::legacy;
 
+use crate::chain::{deepest, find};
 use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::errors::Error;
 use crate::flight;
 use crate::retry::Pace;
-use crate::watch::{Attempt, DeadlineOver, Watch, deepest, find};
+use crate::watch::{Attempt, DeadlineOver, Watch};
 
 /// Shorter than AWS keeps a quiet connection, so that requests seldom meet one that is just being closed.
 const IDLE: Duration = Duration::from_secs(15);

@@ -47,7 +47,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("agents/stream", &["decode", "partition"]),
     ("agents/stream", &["nested", "number", "value"]),
     ("agents/stream", &["owed", "settled"]),
-    ("aws", &["ask", "classifier", "connection", "credentials", "objects", "watch", "wire"]),
     ("libs/lake", &["catalog", "format"]),
     ("libs/lake", &["commit", "evolve", "maintain", "prepare"]),
     ("local/account", &["enforce", "services"]),

@@ -12,10 +12,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::assumed::taken;
-use super::profile::Profiles;
 use super::session;
 use crate::ask::ask;
 use crate::connection::Aws;
+use crate::credentials::profile::Profiles;
 use crate::errors::Error;
 
 /// Asks a person for the code of a device, named by its ARN. Absent where there is no terminal.

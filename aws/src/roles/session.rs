@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::profile::variable;
+use crate::credentials::profile::variable;
 
 /// The file of a session, by what it is a session of; none where this user has no home.
 pub fn place(parts: &[&str]) -> Option<PathBuf> {
