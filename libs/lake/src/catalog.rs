@@ -124,6 +124,17 @@ impl LoadedTable {
         assemble(&self.aws, &self.database, &self.name, record, location, Arc::new(metadata), files)
     }
 
+    /// Refuses a table of a format that isn't written.
+    ///
+    /// # Errors
+    /// It is one.
+    pub fn check_format(&self) -> anyhow::Result<()> {
+        match format::refused(self.table.metadata()) {
+            Some(refused) => bail!("the table {}: {refused}", self.full_name()),
+            None => Ok(()),
+        }
+    }
+
     /// `database.name`.
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.database, self.name)

@@ -1,6 +1,5 @@
 //! The commit: metadata written by us, then one Glue `UpdateTable` with the version that was loaded.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -8,30 +7,14 @@ use iceberg::spec::DataFile;
 use lakewright_aws::ask_once;
 
 use crate::catalog::{LoadedTable, glue};
+use crate::edit::{Change, Edit};
 use crate::error::CommitError;
+use crate::evolve::NewColumn;
 use crate::lake_formation::missing_grant;
-use crate::prepare::{Edit, Prepared};
+use crate::prepare::Prepared;
 
 /// How often a commit whose answer was lost is sent again: with the same version it takes effect once at most.
 const ATTEMPTS: u32 = 6;
-
-/// What a commit changes.
-#[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// Whether the new files replace all that the table held, or are added to it.
-    pub overwrite: bool,
-    /// The new data files, as [`crate::TableWriter::close`] gives them.
-    pub files: Vec<DataFile>,
-    /// The partition spec that they were written with; `None` for the table's default.
-    pub spec_id: Option<i32>,
-    /// Properties of the snapshot.
-    pub summary: HashMap<String, String>,
-    /// Properties of the table.
-    pub properties: HashMap<String, String>,
-    /// Whether somebody maintains the table, who lets old snapshots go together with their files: then the commit
-    /// leaves them alone, unless they are so many that nobody seems to.
-    pub maintained: bool,
-}
 
 impl LoadedTable {
     /// Makes a snapshot of a change, on the condition that the table still is what was loaded.
@@ -40,6 +23,15 @@ impl LoadedTable {
     /// See [`CommitError`]. Data files are never deleted here: after a conflict they can be committed again.
     pub async fn commit(&self, change: Change) -> Result<Self, CommitError> {
         self.apply(Edit::Change(change)).await
+    }
+
+    /// Adds optional columns, and says in the table's property which they are, on the condition that the table still is what was
+    /// loaded. No snapshot is made.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. One of the names is taken.
+    pub async fn add_columns(&self, columns: &[NewColumn]) -> Result<Self, CommitError> {
+        self.apply(Edit::AddColumns(columns.to_vec())).await
     }
 
     /// Makes new metadata of an edit, on the condition that the table still is what was loaded.

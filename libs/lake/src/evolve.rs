@@ -8,8 +8,6 @@ use iceberg::spec::{NestedField, Schema, TableMetadata, TableMetadataBuilder};
 use lakewright_config::{ColumnType, EVOLVED, Evolved};
 
 use crate::catalog::LoadedTable;
-use crate::error::CommitError;
-use crate::prepare::Edit;
 use crate::types::{iceberg_type, next};
 
 /// A column that a table shall have.
@@ -36,15 +34,6 @@ impl LoadedTable {
     /// Java could read the table no more.
     pub fn taken_names(&self) -> BTreeSet<String> {
         taken(self.table.metadata())
-    }
-
-    /// Adds optional columns, and says in the table's property which they are, on the condition that the table still is what was
-    /// loaded. No snapshot is made.
-    ///
-    /// # Errors
-    /// See [`CommitError`]. One of the names is taken.
-    pub async fn add_columns(&self, columns: &[NewColumn]) -> Result<Self, CommitError> {
-        self.apply(Edit::AddColumns(columns.to_vec())).await
     }
 }
 

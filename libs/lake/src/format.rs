@@ -1,14 +1,20 @@
 //! Tables that can't be written to as they are: why, and what to do.
 
-use anyhow::bail;
 use iceberg::io::FileIO;
-use iceberg::spec::{FormatVersion, Transform};
+use iceberg::spec::{FormatVersion, TableMetadata, Transform};
 use serde_json::Value;
 
-use crate::catalog::LoadedTable;
+/// Why a table isn't written to because of its format; `None` when it is.
+pub(crate) fn refused(metadata: &TableMetadata) -> Option<String> {
+    unwritten(match metadata.format_version() {
+        FormatVersion::V1 => 1,
+        FormatVersion::V2 => 2,
+        FormatVersion::V3 => 3,
+    })
+}
 
-/// Why a table of a format isn't written to; `None` when it is.
-fn refused(version: u64) -> Option<String> {
+/// The same of a version of the format.
+fn unwritten(version: u64) -> Option<String> {
     let fix = match version {
         1 => "upgrade it: `ALTER TABLE … SET TBLPROPERTIES ('format-version' = '2')`",
         2 => return None,
@@ -20,24 +26,6 @@ fn refused(version: u64) -> Option<String> {
     Some(format!("it has Iceberg's format v{version}, and only format v2 is written; {fix}"))
 }
 
-impl LoadedTable {
-    /// Refuses a table of a format that isn't written.
-    ///
-    /// # Errors
-    /// It is one.
-    pub fn check_format(&self) -> anyhow::Result<()> {
-        let version = match self.table.metadata().format_version() {
-            FormatVersion::V1 => 1,
-            FormatVersion::V2 => 2,
-            FormatVersion::V3 => 3,
-        };
-        if let Some(refused) = refused(version) {
-            bail!("the table {}: {refused}", self.full_name());
-        }
-        Ok(())
-    }
-}
-
 /// Why the Iceberg crate can't read a metadata file, where that is known: it says of none which part it is.
 pub(crate) async fn explain(files: &FileIO, location: &str) -> Option<String> {
     let bytes = files.new_input(location).ok()?.read().await.ok()?;
@@ -45,8 +33,8 @@ pub(crate) async fn explain(files: &FileIO, location: &str) -> Option<String> {
 }
 
 fn explained(metadata: &Value) -> Option<String> {
-    if let Some(refused) = metadata["format-version"].as_u64().and_then(refused) {
-        return Some(refused);
+    if let Some(reason) = metadata["format-version"].as_u64().and_then(unwritten) {
+        return Some(reason);
     }
     let specs = metadata["partition-specs"].as_array().into_iter().flatten();
     let fields = specs.flat_map(|spec| spec["fields"].as_array().into_iter().flatten());

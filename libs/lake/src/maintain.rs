@@ -17,7 +17,6 @@ mod optimizers;
 mod orphans;
 mod plan;
 mod reach;
-mod replace;
 mod rewrite;
 mod run;
 mod source;
@@ -36,7 +35,6 @@ pub use held::Held;
 pub use lakewright_config::maintenance::{Compacted, Deleted, Expired, Orphans, Report, Skipped};
 pub use optimizers::optimizers;
 pub use orphans::remove_orphans;
-pub(crate) use replace::Replace;
 pub use run::maintain;
 pub use source::Known;
 

@@ -1,8 +1,10 @@
-//! Writing manifests: the new files', the merged ones', those of files that an overwrite removes.
+//! Manifests: the current snapshot's are read; the new files', the merged ones', those of files that an overwrite removes are
+//! written.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::Result;
 use iceberg::spec::{
@@ -11,6 +13,7 @@ use iceberg::spec::{
 };
 use iceberg::table::Table;
 
+use crate::catalog::LoadedTable;
 use crate::promote::{is_outdated, promoted};
 
 /// With so many small manifests in a table, a commit writes them into one, so that planning a query stays quick.
@@ -25,6 +28,13 @@ const MERGED: i64 = 8 * 1024 * 1024;
 /// Whether a manifest is worth merging with others.
 pub(crate) fn is_small(manifest: &ManifestFile) -> bool {
     manifest.manifest_length < SMALL
+}
+
+/// The manifests of the current snapshot.
+pub(crate) async fn current_manifests(loaded: &LoadedTable) -> anyhow::Result<Vec<ManifestFile>> {
+    let Some(snapshot) = loaded.table.metadata().current_snapshot() else { return Ok(Vec::new()) };
+    let list = loaded.table.manifest_list_reader(snapshot).load().await.context("read the manifest list")?;
+    Ok(list.consume_entries().into_iter().collect())
 }
 
 /// Writes the manifests of one commit and remembers their paths.

@@ -13,28 +13,15 @@ use iceberg::spec::{
 use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
-use crate::commit::Change;
 use crate::create::glue_columns;
-use crate::evolve::{NewColumn, with_columns};
+use crate::edit::{Change, Edit};
+use crate::evolve::with_columns;
 use crate::expire::{self, Expiry, Retention};
-use crate::maintain::Replace;
-use crate::manifests::{INHERITED, MERGE_AT, ManifestFiles};
+use crate::manifests::{INHERITED, MERGE_AT, ManifestFiles, current_manifests};
 use crate::summary::{Changes, add_totals};
 
 /// With so many snapshots that are old and still there, a commit lets them go though the table is maintained.
 const TOO_MANY: usize = 1_000;
-
-/// What a commit does.
-pub(crate) enum Edit {
-    /// A snapshot of a writer's change.
-    Change(Change),
-    /// A snapshot with the same rows in other files.
-    Replace(Replace),
-    /// No snapshot: some that were are left out.
-    Expire(Expiry),
-    /// No snapshot: columns that the table shall have.
-    AddColumns(Vec<NewColumn>),
-}
 
 /// A commit whose files are written.
 pub(crate) struct Prepared {
@@ -198,13 +185,6 @@ async fn snapshot(
         .with_summary(Summary { operation, additional_properties: properties })
         .with_schema_id(metadata.current_schema_id())
         .build())
-}
-
-/// The manifests of the current snapshot.
-pub(crate) async fn current_manifests(loaded: &LoadedTable) -> anyhow::Result<Vec<ManifestFile>> {
-    let Some(snapshot) = loaded.table.metadata().current_snapshot() else { return Ok(Vec::new()) };
-    let list = loaded.table.manifest_list_reader(snapshot).load().await.context("read the manifest list")?;
-    Ok(list.consume_entries().into_iter().collect())
 }
 
 /// The manifests that make up the new snapshot.

@@ -12,14 +12,14 @@ use super::attempts::Attempts;
 use super::fit::Wanted;
 use super::held::Held;
 use super::plan::{Candidate, Group, Specs, plan};
-use super::replace::{Replace, carried};
 use super::rewrite::{Failed, rewrite};
 use super::source::{self, Known, Trouble};
 use super::swap::{Done, MERGE_AT, Swap};
 use crate::catalog::LoadedTable;
+use crate::edit::Edit;
 use crate::error::CommitError;
-use crate::manifests::is_small;
-use crate::prepare::{Edit, current_manifests};
+use crate::manifests::{current_manifests, is_small};
+use crate::replace::{Replace, carried};
 
 /// Bytes that one commit writes anew at most, about: what is done is done, whatever becomes of the rest.
 const COMMIT_BYTES: u64 = 1024 * 1024 * 1024;

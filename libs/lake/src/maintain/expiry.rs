@@ -13,12 +13,12 @@ use super::Policy;
 use super::attempts::Attempts;
 use super::deletion::delete;
 use super::reach::{self, READ_AT_ONCE, is_missing};
-use super::replace::{Replace, carried};
 use super::swap::MERGE_AT;
 use crate::catalog::LoadedTable;
+use crate::edit::Edit;
 use crate::error::CommitError;
 use crate::expire::{Expiry, expired};
-use crate::prepare::Edit;
+use crate::replace::{Replace, carried};
 
 /// Bytes of paths that are held while it is found out which of them are in use.
 const HELD: usize = 32 * 1024 * 1024;

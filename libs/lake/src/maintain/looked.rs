@@ -10,7 +10,7 @@ use super::deletes::Deletes;
 use super::plan::Specs;
 use super::reach;
 use crate::catalog::LoadedTable;
-use crate::prepare::current_manifests;
+use crate::manifests::current_manifests;
 
 /// What was read so far.
 #[derive(Debug, Default)]

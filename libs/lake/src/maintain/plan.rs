@@ -10,7 +10,7 @@ use super::looked::Looked;
 use super::source::Known;
 use super::{Policy, reach};
 use crate::catalog::LoadedTable;
-use crate::prepare::current_manifests;
+use crate::manifests::current_manifests;
 use crate::promote::partition_values;
 
 /// A file isn't put together with smaller ones that have less than this part of its bytes together: else a large file

@@ -10,10 +10,10 @@ use super::attempts::Attempts;
 use super::held::Held;
 use super::looked::Looked;
 use super::plan::{Group, Specs};
-use super::replace::{Replace, carried};
 use crate::catalog::LoadedTable;
+use crate::edit::Edit;
 use crate::error::CommitError;
-use crate::prepare::Edit;
+use crate::replace::{Replace, carried};
 
 /// So many small manifests of one partition spec are put together, whether or not files are.
 pub(super) const MERGE_AT: usize = 10;

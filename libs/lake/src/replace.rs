@@ -6,8 +6,7 @@ use anyhow::{anyhow, bail};
 use iceberg::spec::{DataFile, ManifestFile, TableMetadata};
 
 use crate::catalog::LoadedTable;
-use crate::manifests::ManifestFiles;
-use crate::prepare::current_manifests;
+use crate::manifests::{ManifestFiles, current_manifests};
 use crate::summary::{Changes, is_of_rows};
 
 /// What such a snapshot changes.
