@@ -47,8 +47,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("agents/stream", &["decode", "partition"]),
     ("agents/stream", &["nested", "number", "value"]),
     ("agents/stream", &["owed", "settled"]),
-    ("local/account", &["enforce", "services"]),
-    ("local/account", &["store", "visibility"]),
     ("local/kafka", &["acl", "api", "broker", "catalog", "frame", "handlers", "rights", "topic", "transactions"]),
 ];
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::bodies;
-use crate::enforce;
 use crate::events::EventLog;
 use crate::faults::{FaultBoard, Faults};
+use crate::host_credentials;
 use crate::protocol::query;
 use crate::signature::Secret;
 
@@ -87,8 +87,8 @@ fn credentials(account: &Account, head: &Parts) -> Result<Value, Refusal> {
     };
     let owner = given("account")?;
     let found = match given("job") {
-        Ok(job) => enforce::job_credentials(account, (owner, given("region")?), job),
-        Err(_) => enforce::credentials(account, owner, given("profile")?, given("instance")?),
+        Ok(job) => host_credentials::of_job(account, (owner, given("region")?), job),
+        Err(_) => host_credentials::of_profile(account, owner, given("profile")?, given("instance")?),
     };
     found.map_err(|error| {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);

@@ -1,5 +1,6 @@
 //! An AWS account on loopback: the wire protocols of the services that Lakewright uses, strict and durable.
 
+mod access;
 pub mod account;
 mod answers;
 mod bodies;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod faults;
 pub mod fields;
+mod host_credentials;
 pub mod ids;
 mod logins;
 pub mod pages;

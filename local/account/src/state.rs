@@ -13,6 +13,12 @@ use std::sync::Arc;
 /// The region under which services without regions keep their documents.
 pub const GLOBAL: &str = "global";
 
+/// Where documents stand that must be found before an account is known: buckets, whose names no two accounts have, and access
+/// keys that were given out.
+pub(crate) fn of_all_accounts() -> Scope {
+    Scope::new("", GLOBAL)
+}
+
 /// Where the tags of every taggable resource stand, by ARN.
 pub(crate) const TAGS: &str = "tags";
 
@@ -324,4 +330,15 @@ pub fn tags_of(list: &[Value], key: &str, value: &str) -> Tags {
 /// Tags as a list of objects with the members `key` and `value`.
 pub fn tag_list(tags: &Tags, key: &str, value: &str) -> Value {
     tags.iter().map(|(name, text)| json!({ key: name, value: text })).collect()
+}
+
+/// Work on the documents of a new account.
+#[cfg(test)]
+pub(crate) fn with_state<T>(work: impl FnOnce(&mut State<'_>) -> T) -> T {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(folder.path()).expect("a store");
+    let mut changes = Vec::new();
+    let scope = Scope::new("123456789012", "eu-north-1");
+    let delays = Delays::None;
+    work(&mut State { store: &mut store, changes: &mut changes, scope, now: 0, delays, sight: None })
 }

@@ -5,7 +5,9 @@
 //! so that a power cut loses at most the last second. What a change made unreachable outside of the documents (a file of
 //! S3) is deleted after that sync only, so that the document that a power cut brings back finds its file.
 
-use crate::visibility::Hidden;
+mod hidden;
+
+use hidden::Hidden;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};

@@ -1,31 +1,9 @@
 //! KMS: an action on a key is one on the key's ARN, by whatever name the request calls it.
 
-use lakewright_iam::Arn;
-
 use super::{Ask, Asks};
 use crate::fields::Fields as _;
-use crate::state::{State, tags_of};
-use crate::store::Scope;
-
-/// The ARN of a key that is given by id, ARN or alias; nothing for AWS's own, which ask their callers for nothing, and for
-/// an alias that isn't there, which KMS says before it asks anything.
-pub(super) fn key_arn(state: &mut State<'_>, account: &str, region: &str, given: &str) -> Option<String> {
-    let (account, region, name) = match Arn::parse(given) {
-        Some(Arn { service: "kms", region, account, resource, .. }) => (account, region, resource),
-        _ => (account, region, given),
-    };
-    if name.starts_with("alias/aws/") || name == "alias/aws" {
-        return None;
-    }
-    let state = state.at(Scope::new(account, region));
-    let id = if name.starts_with("alias/") {
-        state.get("kms/alias", name).and_then(|alias| alias.text("TargetKeyId"))?.to_owned()
-    } else {
-        name.strip_prefix("key/").unwrap_or(name).to_owned()
-    };
-    // The keys of AWS's own services stand under ids that no key of the account has.
-    (!id.starts_with("00000000-")).then(|| format!("arn:aws:kms:{region}:{account}:key/{id}"))
-}
+use crate::services::kms::{key_arn, key_of};
+use crate::state::tags_of;
 
 pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
     let operation = asks.operation();
@@ -69,7 +47,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             Some(())
         }
         "Decrypt" => {
-            let key = given.map(str::to_owned).or_else(|| crate::services::kms::key_of(asks.input()));
+            let key = given.map(str::to_owned).or_else(|| key_of(asks.input()));
             on_key(asks, &action, key.as_deref())
         }
         _ => {

@@ -1,18 +1,11 @@
 //! The mode in which the account judges each call by IAM's policies, as AWS does.
 //!
 //! A service's file here says what each of its operations asks for: actions, the resources of each, condition keys.
-//! [`decide`] finds the policies of the caller and of the resource, and `lakewright-iam` answers. An operation that no file
-//! knows is refused by its name. Whoever signs with an account's number or with a key of no account is that account's
+//! [`crate::access`] finds the policies of the caller and of the resource, and `lakewright-iam` answers. An operation that no file
+//! knows is refused by its name. S3 does the same for itself, because some of its requests have to be read first. Whoever signs with an account's number or with a key of no account is that account's
 //! administrator and may do all, but becoming a role, which its trust policy decides.
 
-mod acting;
-mod ask;
-mod caller;
-mod decide;
-mod instance;
-mod managed;
-mod policies;
-mod refuse;
+mod asks;
 
 mod application_autoscaling;
 mod athena;
@@ -32,7 +25,6 @@ mod logs;
 mod msk;
 mod plain;
 mod route53;
-mod s3;
 mod secrets;
 mod sns;
 mod sqs;
@@ -40,18 +32,12 @@ mod ssm;
 mod sts;
 mod tagging;
 
-pub(crate) use acting::{Acting, lets_launch, lets_log};
-pub(crate) use caller::managed_text;
-pub(crate) use instance::{credentials, job_credentials, session_of_run, works};
-pub(crate) use s3::{Wanted, objects as s3_objects, request as s3_request};
-
+use crate::access::{Ask, Caller, decide, global, refuse};
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::request::Request;
-use crate::state::GLOBAL;
 use crate::store::Scope;
-use ask::{Ask, Asks};
-use caller::Caller;
+use asks::Asks;
 
 /// Says what a call asks for; nothing when the operation isn't known.
 type Mapping = fn(&mut Asks<'_, '_>) -> Option<()>;
@@ -103,15 +89,10 @@ pub(crate) fn call(account: &Account, service: &str, request: &Request) -> Resul
             return if caller.is_administrator() { Ok(()) } else { Err(refuse::unknown(service, &request.operation)) };
         }
         for ask in asks.done() {
-            decide::decide(state, &caller, ask, region).map_err(|denied| refuse::error(service, &denied))?;
+            decide(state, &caller, ask, region).map_err(|denied| refuse::error(service, &denied))?;
         }
         Ok(())
     })
-}
-
-/// Where what has no region stands.
-fn global(account: &str) -> Scope {
-    Scope::new(account, GLOBAL)
 }
 
 #[cfg(test)]

@@ -6,22 +6,11 @@ use lakewright_iam::reference;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::clock::Delays;
-use crate::state::State;
-use crate::store::Store;
+use crate::state::with_state;
 
 const ACCOUNT: &str = "123456789012";
 
-pub(super) fn with_state<T>(work: impl FnOnce(&mut State<'_>) -> T) -> T {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut store = Store::open(folder.path()).expect("a store");
-    let mut changes = Vec::new();
-    let scope = Scope::new(ACCOUNT, "eu-north-1");
-    let delays = Delays::None;
-    work(&mut State { store: &mut store, changes: &mut changes, scope, now: 0, delays, sight: None })
-}
-
-pub(super) fn request(operation: &str, input: Value) -> Request {
+fn request(operation: &str, input: Value) -> Request {
     Request {
         account: ACCOUNT.to_owned(),
         region: "eu-north-1".to_owned(),
@@ -159,70 +148,6 @@ fn each_ask_is_one_that_aws_knows() {
     assert!(strange.is_empty(), "{strange:#?}");
 }
 
-/// What S3 has no operation for: settings of buckets that are written over and never deleted.
-const NEVER_DELETED: [&str; 6] = [
-    "DeleteBucketAccelerateConfiguration",
-    "DeleteBucketLogging",
-    "DeleteBucketNotificationConfiguration",
-    "DeleteBucketRequestPayment",
-    "DeleteBucketVersioning",
-    "DeleteObjectLockConfiguration",
-];
-
-/// Every operation of S3 on buckets, and on objects, read from where requests get their names.
-fn s3_operations() -> (Vec<String>, Vec<String>) {
-    let text = include_str!("../services/s3/names.rs");
-    let (_, rest) = text.split_once("const SETTINGS").expect("the settings");
-    let (settings, rest) = rest.split_once("];").expect("an end of them");
-    let mut on_buckets = Vec::new();
-    for setting in literals(settings).skip(1).step_by(2) {
-        on_buckets.extend(["Get", "Put", "Delete"].map(|verb| match (verb, setting) {
-            ("Delete", "BucketLifecycleConfiguration") => "DeleteBucketLifecycle".to_owned(),
-            _ => format!("{verb}{setting}"),
-        }));
-    }
-    let names = |name: &str| {
-        let (_, rest) = rest.split_once(&format!("fn {name}(")).expect("the function");
-        let (body, _) = rest.split_once("\n}\n").expect("its end");
-        let arms = body.lines().filter_map(|line| line.split_once("=> \"").map(|(_, name)| name));
-        arms.filter_map(|name| name.split('"').next()).map(str::to_owned).collect::<Vec<_>>()
-    };
-    on_buckets.extend(names("on_bucket").into_iter().filter(|name| name.len() > "Delete".len()));
-    (on_buckets, names("on_object"))
-}
-
-#[test]
-fn each_ask_of_s3_is_one_that_aws_knows() {
-    let headers = http::HeaderMap::new();
-    let (on_buckets, on_objects) = s3_operations();
-    assert!(on_buckets.len() > 50 && on_objects.len() > 15, "{} {}", on_buckets.len(), on_objects.len());
-    let all = on_buckets.into_iter().map(|name| (name, "")).chain(on_objects.into_iter().map(|name| (name, "k")));
-    for (operation, key) in all {
-        let is_none = NEVER_DELETED.contains(&operation.as_str());
-        let wanted = Wanted {
-            operation: operation.clone(),
-            bucket: "b",
-            key,
-            query: &[],
-            headers: &headers,
-            account: ACCOUNT,
-            access_key: ACCOUNT,
-            region: "eu-north-1",
-            tags: crate::state::Tags::new(),
-        };
-        let asks = with_state(|state| s3::asks(state, &wanted));
-        assert_eq!(asks.is_none(), is_none, "{operation}: somebody says what it asks for");
-        for ask in asks.into_iter().flatten() {
-            assert!(
-                reference::is_asked_on(&ask.action, &ask.resource),
-                "{operation}: {} on {}",
-                ask.action,
-                ask.resource
-            );
-        }
-    }
-}
-
 #[test]
 fn tags_of_a_call_are_keys_of_its_ask() {
     let tags = json!({ "Tags": [{ "Key": "lakewright:stack", "Value": "shop" }], "RoleName": "r" });
@@ -253,14 +178,5 @@ fn a_role_is_passed_to_a_service() {
         let passed = asks.iter().find(|ask| ask.action == "iam:PassRole").expect("a role is passed");
         assert_eq!(passed.resource, format!("arn:aws:iam::{ACCOUNT}:role/r"));
         assert_eq!(passed.keys.one("iam:PassedToService"), Some(to), "{service} {operation}");
-    }
-}
-
-#[test]
-fn managed_policies_of_aws_can_be_read() {
-    for name in ["AdministratorAccess", "PowerUserAccess", "AmazonSSMManagedInstanceCore"] {
-        let text = managed::document(name).expect("it is known");
-        lakewright_iam::Document::from_text(lakewright_iam::Kind::Identity, text)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::error::{invalid, missing, need, only};
 use super::kind::{FLOW_LOG, INTERFACE, Kind, SUBNET, VPC};
 use super::tags;
+use crate::access::{self, Acting};
 use crate::clock;
-use crate::enforce::{self, Acting};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
@@ -71,7 +71,7 @@ fn deliver(state: &mut State<'_>, id: &str, log: &mut Value) {
     let (source, scope) = (FLOW_LOG.arn(state, id), state.scope().clone());
     let stream = format!("arn:aws:logs:{}:{}:log-group:{group}:log-stream:{id}", scope.region, scope.account);
     let acting = Acting { service: "vpc-flow-logs.amazonaws.com", source: Some((&scope.account, &source)) };
-    let works = enforce::works(state, role, acting, (&DELIVERY, &stream));
+    let works = access::works(state, role, acting, (&DELIVERY, &stream));
     log["deliverLogsStatus"] = json!(if works.is_ok() { "SUCCESS" } else { "FAILED" });
     let members = log.as_object_mut().expect("a flow log is an object");
     members.remove("deliverLogsErrorMessage");

@@ -8,14 +8,15 @@ use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 use super::{Running, application, invalid, need, not_found, once, paged, streaming, tags_in};
+use crate::access::{self, Acting};
 use crate::account::Account;
 use crate::clock;
-use crate::enforce;
 use crate::engine::{Caller, Temporary};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
+use crate::services::sts::{self, Session};
 use crate::state::State;
 
 /// Where runs stand, by `APPLICATION/RUN`.
@@ -221,8 +222,17 @@ pub(super) fn role(account: &Account, request: &Request, id: &str) -> Result<Opt
         return Ok(None);
     }
     let run = account.transact(request, |state| Ok(state.get(COLLECTION, id).cloned().unwrap_or_default()))?;
-    let session = enforce::session_of_run(account, &run)?;
+    let session = session_of_run(account, &run)?;
     Ok(Some(Temporary { access_key: session.access_key, secret: session.secret, token: session.token }))
+}
+
+/// A session of a job run's role, if the role lets EMR in for the application.
+pub(crate) fn session_of_run(account: &Account, run: &Value) -> Result<Session, AwsError> {
+    let part = |member: &str| run.text(member).unwrap_or_default();
+    let application = part("arn").split("/jobruns/").next().unwrap_or_default();
+    let owner = access::owner_of(application);
+    let acting = Acting { service: "emr-serverless.amazonaws.com", source: Some((owner, application)) };
+    sts::session_of_service(account, part("executionRole"), acting, part("jobRunId"))
 }
 
 /// Writes the end of a run: its log, or why it failed.

@@ -22,6 +22,8 @@ use crate::request::Request;
 use crate::services::{Service, unknown_operation};
 use crate::state::{State, Tags, refused_tag, tags_of_object};
 
+pub(crate) use job_run::session_of_run;
+
 /// The tasks of runs that are under way, by application and run.
 type Running = Arc<Mutex<HashMap<String, AbortHandle>>>;
 

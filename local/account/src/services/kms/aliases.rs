@@ -6,6 +6,8 @@ use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
 use crate::state::State;
+use crate::store::Scope;
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 /// The alias in the input, which must look like one.
@@ -84,4 +86,24 @@ pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
         })
         .collect();
     paged(request, "Aliases", aliases, 50, 100)
+}
+
+/// The ARN of a key that is given by id, ARN or alias; nothing for AWS's own, which ask their callers for nothing, and for
+/// an alias that isn't there, which KMS says before it asks anything.
+pub(crate) fn key_arn(state: &mut State<'_>, account: &str, region: &str, given: &str) -> Option<String> {
+    let (account, region, name) = match Arn::parse(given) {
+        Some(Arn { service: "kms", region, account, resource, .. }) => (account, region, resource),
+        _ => (account, region, given),
+    };
+    if name.starts_with("alias/aws/") || name == "alias/aws" {
+        return None;
+    }
+    let state = state.at(Scope::new(account, region));
+    let id = if name.starts_with("alias/") {
+        state.get(ALIASES, name).and_then(|alias| alias.text("TargetKeyId"))?.to_owned()
+    } else {
+        name.strip_prefix("key/").unwrap_or(name).to_owned()
+    };
+    // The keys of AWS's own services stand under ids that no key of the account has.
+    (!id.starts_with("00000000-")).then(|| format!("arn:aws:kms:{region}:{account}:key/{id}"))
 }

@@ -1,7 +1,7 @@
 //! Whether a key's policy lets Auto Scaling start instances whose volumes the key encrypts.
 
 use super::{ALIASES, KEYS};
-use crate::enforce;
+use crate::access;
 use crate::fields::Fields;
 use crate::state::State;
 
@@ -30,7 +30,7 @@ pub(crate) fn lets_launch(state: &State<'_>, given: &str) -> bool {
 
 /// Whether a key's policy lets Auto Scaling's own role of the key's account do all of it.
 fn lets(policy: &str, key: &str) -> bool {
-    ACTIONS.iter().all(|action| enforce::lets_launch(policy, key, action))
+    ACTIONS.iter().all(|action| access::lets_launch(policy, key, action))
 }
 
 #[cfg(test)]

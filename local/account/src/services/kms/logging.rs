@@ -3,7 +3,7 @@
 use lakewright_iam::Arn;
 
 use super::KEYS;
-use crate::enforce;
+use crate::access;
 use crate::fields::Fields;
 use crate::state::State;
 
@@ -32,6 +32,6 @@ pub(crate) fn encrypts(state: &State<'_>, key: &str, group: &str) -> Encrypting 
         return Encrypting::Unusable;
     };
     let policy = found.text("Policy").unwrap_or_default();
-    let allowed = ACTIONS.iter().all(|action| enforce::lets_log(policy, key, action, group));
+    let allowed = ACTIONS.iter().all(|action| access::lets_log(policy, key, action, group));
     if allowed { Encrypting::Allowed } else { Encrypting::Refused }
 }

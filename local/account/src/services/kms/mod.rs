@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+pub(crate) use aliases::key_arn;
 pub(crate) use crypto::key_of;
 pub(crate) use launches::lets_launch;
 pub(crate) use logging::{Encrypting, encrypts};

@@ -1,10 +1,10 @@
 //! One S3 request taken apart, and the answer to it.
 
+use super::asks::Wanted;
 use super::names::asked;
 use super::{errors, scope};
 use crate::account::Account;
 use crate::credentials::Credentials;
-use crate::enforce::Wanted;
 use crate::error::AwsError;
 use crate::protocol::query;
 use crate::signature::Chain;

@@ -3,8 +3,7 @@
 use super::blobs::{self, Blob};
 use super::call::{Call, Reply};
 use super::versions::{self, Version};
-use super::{errors, xml};
-use crate::enforce;
+use super::{asks, errors, xml};
 use crate::error::AwsError;
 use crate::protocol::xml::escape;
 use crate::state::State;
@@ -97,7 +96,7 @@ pub(super) fn many(call: &Call, body: &[u8]) -> Result<Reply, AwsError> {
     if objects.is_empty() || objects.len() > 1000 {
         return Err(errors::error("MalformedXML"));
     }
-    let refused = enforce::s3_objects(&call.account, &call.wanted(), &objects)?;
+    let refused = asks::objects(&call.account, &call.wanted(), &objects)?;
     let (out, freed) = call.transact(|state| {
         let bucket = call.bucket(state)?;
         let mut out = String::new();

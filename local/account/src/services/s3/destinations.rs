@@ -4,7 +4,7 @@ use super::buckets;
 use super::call::Call;
 use super::errors::{because, error};
 use super::xml::Element;
-use crate::enforce::Acting;
+use crate::access::Acting;
 use crate::error::AwsError;
 use crate::state::State;
 use lakewright_iam::Arn;

@@ -4,6 +4,7 @@
 //! files that never change; a version's document names them, and its commit is what makes a write visible: a file
 //! without a document is the trace of a crash and is swept at the start.
 
+mod asks;
 mod blobs;
 mod body;
 mod buckets;
@@ -29,14 +30,12 @@ mod xml;
 pub(crate) use errors::response as failure;
 pub(crate) use lifecycle::expire as expire_versions;
 pub(crate) use names::{asked, host_to_path};
-pub(crate) use objects::{KMS_KEY, headers_of, key_of_bucket};
 pub(crate) use policy::{fault as policy_fault, sid_fault};
 
 use crate::account::Account;
 use crate::credentials::Credentials;
-use crate::enforce;
 use crate::error::AwsError;
-use crate::state::GLOBAL;
+use crate::state::of_all_accounts;
 use crate::store::Scope;
 use axum::body::Body;
 use axum::response::Response;
@@ -47,7 +46,7 @@ use std::sync::Arc;
 
 /// Where the documents of S3 stand.
 fn scope() -> Scope {
-    Scope::new("", GLOBAL)
+    of_all_accounts()
 }
 
 /// The service.
@@ -135,7 +134,7 @@ async fn judged(call: &Call, mut body: Body) -> Result<Body, AwsError> {
         wanted.tags = buckets::tags_given(&bytes);
         body = Body::from(bytes);
     }
-    enforce::s3_request(&call.account, &wanted)?;
+    asks::request(&call.account, &wanted)?;
     Ok(body)
 }
 

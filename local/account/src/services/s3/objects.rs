@@ -25,7 +25,7 @@ const KEPT: [&str; 9] = [
 ];
 
 /// The header that names the key of an object.
-pub(crate) const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+pub(super) const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
 
 /// What the request says about the object besides its bytes: headers to keep, encryption, metadata.
 pub(super) fn described(call: &Call, bucket: &Value) -> Result<IndexMap<String, String>, AwsError> {
@@ -99,13 +99,13 @@ fn rule(bucket: &Value) -> xml::Element {
 }
 
 /// The key that a bucket encrypts new objects with.
-pub(crate) fn key_of_bucket(bucket: &Value) -> Option<String> {
+pub(super) fn key_of_bucket(bucket: &Value) -> Option<String> {
     let default = rule(bucket).child("ApplyServerSideEncryptionByDefault").cloned()?;
     default.text_of("KMSMasterKeyID").map(str::to_owned)
 }
 
 /// The headers that are kept with an object, or with a version of it; nothing when it isn't there.
-pub(crate) fn headers_of(
+pub(super) fn headers_of(
     state: &State<'_>,
     bucket: &str,
     key: &str,

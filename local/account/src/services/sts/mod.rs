@@ -1,9 +1,9 @@
 //! STS: who am I, and becoming a role.
 
 use super::Service;
+use crate::access::{self, Acting};
 use crate::account::Account;
 use crate::clock;
-use crate::enforce;
 use crate::engine::Temporary;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -11,12 +11,15 @@ use crate::ids;
 use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::signature::{Key, Secret};
-use crate::state::{GLOBAL, State};
+use crate::state::{GLOBAL, State, of_all_accounts};
 use crate::store::Scope;
 use async_trait::async_trait;
 use lakewright_iam::Arn;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// How long the credentials of a host or a job live.
+const SERVICE_SECONDS: i64 = 6 * 3600;
 
 /// The service.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ fn session_policies(state: &mut State<'_>, request: &Request, account: &str) -> 
     }
     for arn in request.input.list("PolicyArns").iter().filter_map(|one| one.text("arn")) {
         let mut state = state.at(Scope::new(account, GLOBAL));
-        let text = enforce::managed_text(&mut state, arn);
+        let text = access::managed_text(&mut state, arn);
         let missing = || AwsError::new("ValidationError", format!("Policy {arn} does not exist or is not attachable."));
         policies.push(text.ok_or_else(missing)?);
     }
@@ -151,6 +154,21 @@ pub(crate) fn give_out(state: &mut State<'_>, role: &str, name: &str, seconds: i
     Ok(made)
 }
 
+/// A session of a role that a service of AWS becomes, if the role's trust policy lets it.
+pub(crate) fn session_of_service(
+    account: &Account,
+    role: &str,
+    acting: Acting<'_>,
+    name: &str,
+) -> Result<Session, AwsError> {
+    account.transact_at(access::global(access::owner_of(role)), |state| {
+        if account.enforce {
+            access::trusted(state, role, acting).map_err(|why| AwsError::new("AccessDenied", why).status(403))?;
+        }
+        give_out(state, role, name, SERVICE_SECONDS)
+    })
+}
+
 /// Account and name of the role that an ARN names.
 fn role_of(arn: &str) -> Option<(&str, &str)> {
     let arn = Arn::parse(arn).filter(|arn| arn.is("iam", "role"))?;
@@ -174,5 +192,5 @@ pub(crate) fn temporary(account: &Account, access_key: &str) -> Result<Option<Te
 
 /// Where access keys that this account gave out stand: they must be found before the account is known.
 pub fn key_scope() -> Scope {
-    Scope::new("", GLOBAL)
+    of_all_accounts()
 }

@@ -7,9 +7,9 @@ use lakewright_iam::{Arn, Document, Kind, Policy, PolicyError, ResourceRule};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::{global, s3};
+use super::global;
 use crate::fields::Fields as _;
-use crate::state::State;
+use crate::state::{State, of_all_accounts};
 use crate::store::Scope;
 
 /// How many policies are kept as they were read.
@@ -53,7 +53,7 @@ pub(super) fn of_resource(
 ) -> (Option<Policy>, ResourceRule) {
     let Some(Arn { service, region, resource, .. }) = Arn::parse(arn) else { return (None, ResourceRule::Adds) };
     let state = match service {
-        "s3" => state.at(s3::scope()),
+        "s3" => state.at(of_all_accounts()),
         "iam" => state.at(global(owner)),
         _ => state.at(Scope::new(owner, region)),
     };

@@ -6,12 +6,11 @@ use serde_json::Value;
 use super::{global, managed, policies};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
-use crate::services::sts;
-use crate::state::{State, Tags, tags_of};
+use crate::state::{State, Tags, of_all_accounts, tags_of};
 
 /// The caller of a request.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     /// Who it is.
     pub principal: Principal,
     /// Its own policies, its boundary and its session's.
@@ -25,7 +24,7 @@ impl Caller {
     ///
     /// Refuses sessions that have ended.
     pub fn of(state: &mut State<'_>, access_key: &str, account: &str) -> Result<Self, AwsError> {
-        let session = state.at(sts::key_scope()).get("sts/key", access_key).cloned();
+        let session = state.at(of_all_accounts()).get("sts/key", access_key).cloned();
         let Some(session) = session else {
             // What looks like a key of AWS's and is none of this account's belongs to somebody else.
             if access_key.len() == 20 && (access_key.starts_with("ASIA") || access_key.starts_with("AKIA")) {

@@ -13,7 +13,7 @@ use crate::store::Scope;
 
 /// A request that was refused, and why.
 #[derive(Debug)]
-pub(super) struct Denied {
+pub(crate) struct Denied {
     pub request: Request,
     pub decision: Decision,
 }
@@ -28,7 +28,7 @@ const RESOURCE_TAGS: [&str; 5] = [
 ];
 
 /// Whether a caller may do what is asked, in a region.
-pub(super) fn decide(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Result<(), Box<Denied>> {
+pub(crate) fn decide(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Result<(), Box<Denied>> {
     if caller.is_administrator() && !ask.action.starts_with("sts:AssumeRole") && is_own(caller, &ask) {
         return Ok(());
     }

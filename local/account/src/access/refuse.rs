@@ -20,7 +20,7 @@ const CODES: [(&str, &str, u16); 12] = [
 ];
 
 /// The refusal of a request.
-pub(super) fn error(service: &str, denied: &Denied) -> AwsError {
+pub(crate) fn error(service: &str, denied: &Denied) -> AwsError {
     let sentence = denied.request.refusal(&denied.decision);
     match service {
         "ec2" => refusal(service, format!("You are not authorized to perform this operation. {sentence}")),
@@ -35,7 +35,7 @@ pub(super) fn error(service: &str, denied: &Denied) -> AwsError {
 }
 
 /// The refusal of an operation for which nobody has said what it asks for.
-pub(super) fn unknown(service: &str, operation: &str) -> AwsError {
+pub(crate) fn unknown(service: &str, operation: &str) -> AwsError {
     let message = format!(
         "the local account doesn't know which action {operation} of {service} asks for, and refuses it; run it with \
          --permissive to let it pass"

@@ -1,21 +1,22 @@
-//! S3: a request asks for its action on the bucket or the object, for reading what it copies, and for the use of the key
+//! What requests ask of policies: a request asks for its action on the bucket or the object, for reading what it copies, and for the use of the key
 //! that encrypts the object.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
 
 use http::HeaderMap;
 
-use super::{Ask, Caller, decide, kms, refuse};
+use super::objects::{KMS_KEY, headers_of, key_of_bucket};
+use super::scope;
+use crate::access::{Ask, Caller, decide, refuse};
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::protocol::query;
-use crate::services::s3;
-use crate::state::{GLOBAL, State, Tags};
-use crate::store::Scope;
+use crate::services::kms;
+use crate::state::{State, Tags};
 
 /// What a request to S3 wants.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     /// The operation's name.
     pub operation: String,
     pub bucket: &'a str,
@@ -57,13 +58,8 @@ const ACTIONS: [(&str, &str); 23] = [
     ("PutPublicAccessBlock", "PutBucketPublicAccessBlock"),
 ];
 
-/// Where the documents of S3 stand.
-pub(super) fn scope() -> Scope {
-    Scope::new("", GLOBAL)
-}
-
 /// Refuses a request that the policies don't allow.
-pub(crate) fn request(account: &Account, wanted: &Wanted<'_>) -> Result<(), AwsError> {
+pub(super) fn request(account: &Account, wanted: &Wanted<'_>) -> Result<(), AwsError> {
     if !account.enforce {
         return Ok(());
     }
@@ -73,14 +69,14 @@ pub(crate) fn request(account: &Account, wanted: &Wanted<'_>) -> Result<(), AwsE
             return if caller.is_administrator() { Ok(()) } else { Err(refuse::unknown("s3", &wanted.operation)) };
         };
         for ask in asks {
-            decide::decide(state, &caller, ask, wanted.region).map_err(|denied| refuse::error("s3", &denied))?;
+            decide(state, &caller, ask, wanted.region).map_err(|denied| refuse::error("s3", &denied))?;
         }
         hidden(state, &caller, wanted)
     })
 }
 
 /// The refusal of each object that a request deletes, where one may not be.
-pub(crate) fn objects(
+pub(super) fn objects(
     account: &Account,
     wanted: &Wanted<'_>,
     objects: &[(String, Option<String>)],
@@ -95,7 +91,7 @@ pub(crate) fn objects(
             let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
             let mut ask = Ask::on(action, format!("arn:aws:s3:::{}/{key}", wanted.bucket));
             ask.owner = Some(owner.clone());
-            decide::decide(state, &caller, ask, wanted.region).err().map(|denied| refuse::error("s3", &denied))
+            decide(state, &caller, ask, wanted.region).err().map(|denied| refuse::error("s3", &denied))
         });
         Ok(judged.collect())
     })
@@ -105,12 +101,12 @@ pub(crate) fn objects(
 fn hidden(state: &mut State<'_>, caller: &Caller, wanted: &Wanted<'_>) -> Result<(), AwsError> {
     let reads = matches!(wanted.operation.as_str(), "GetObject" | "HeadObject");
     let version = parameter(wanted, "versionId");
-    if !reads || s3::headers_of(state, wanted.bucket, wanted.key, version).is_some() {
+    if !reads || headers_of(state, wanted.bucket, wanted.key, version).is_some() {
         return Ok(());
     }
     let mut ask = Ask::on("s3:ListBucket", format!("arn:aws:s3:::{}", wanted.bucket));
     ask.owner = Some(owner(state, wanted.bucket, wanted.account));
-    decide::decide(state, caller, ask, wanted.region).map_err(|denied| refuse::error("s3", &denied))
+    decide(state, caller, ask, wanted.region).map_err(|denied| refuse::error("s3", &denied))
 }
 
 fn owner(state: &State<'_>, bucket: &str, caller: &str) -> String {
@@ -126,7 +122,7 @@ fn header<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
     wanted.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-pub(super) fn asks(state: &mut State<'_>, wanted: &Wanted<'_>) -> Option<Vec<Ask>> {
+fn asks(state: &mut State<'_>, wanted: &Wanted<'_>) -> Option<Vec<Ask>> {
     let bucket = format!("arn:aws:s3:::{}", wanted.bucket);
     let object = format!("{bucket}/{}", wanted.key);
     // Whose name it may be is found out by whoever may make buckets.
@@ -261,8 +257,8 @@ fn use_key(state: &mut State<'_>, wanted: &Wanted<'_>, bucket: &str, object: &st
     };
     match wanted.operation.as_str() {
         "GetObject" => {
-            let headers = s3::headers_of(state, wanted.bucket, wanted.key, parameter(wanted, "versionId"));
-            let key = headers.and_then(|headers| headers.get(s3::KMS_KEY).cloned());
+            let headers = headers_of(state, wanted.bucket, wanted.key, parameter(wanted, "versionId"));
+            let key = headers.and_then(|headers| headers.get(KMS_KEY).cloned());
             add(state, &["kms:Decrypt"], key, object);
         }
         "PutObject" | "CopyObject" => {
@@ -276,8 +272,8 @@ fn use_key(state: &mut State<'_>, wanted: &Wanted<'_>, bucket: &str, object: &st
         _ => {}
     }
     if let Some((from, key, version)) = source(wanted) {
-        let headers = s3::headers_of(state, &from, &key, version.as_deref());
-        let key_of = headers.and_then(|headers| headers.get(s3::KMS_KEY).cloned());
+        let headers = headers_of(state, &from, &key, version.as_deref());
+        let key_of = headers.and_then(|headers| headers.get(KMS_KEY).cloned());
         add(state, &["kms:Decrypt"], key_of, &format!("arn:aws:s3:::{from}/{key}"));
     }
     asks
@@ -286,7 +282,10 @@ fn use_key(state: &mut State<'_>, wanted: &Wanted<'_>, bucket: &str, object: &st
 /// The key that an object is written with: the request's, else the bucket's.
 fn written_with(state: &State<'_>, wanted: &Wanted<'_>) -> Option<String> {
     match header(wanted, "x-amz-server-side-encryption") {
-        Some(_) => header(wanted, s3::KMS_KEY).map(str::to_owned),
-        None => s3::key_of_bucket(state.get("s3/bucket", wanted.bucket)?),
+        Some(_) => header(wanted, KMS_KEY).map(str::to_owned),
+        None => key_of_bucket(state.get("s3/bucket", wanted.bucket)?),
     }
 }
+
+#[cfg(test)]
+mod tests;

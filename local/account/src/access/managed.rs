@@ -32,3 +32,17 @@ pub(super) fn document(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn managed_policies_of_aws_can_be_read() {
+        for name in ["AdministratorAccess", "PowerUserAccess", "AmazonSSMManagedInstanceCore"] {
+            let text = document(name).expect("it is known");
+            lakewright_iam::Document::from_text(lakewright_iam::Kind::Identity, text)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
