@@ -47,7 +47,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("agents/stream", &["decode", "partition"]),
     ("agents/stream", &["nested", "number", "value"]),
     ("agents/stream", &["owed", "settled"]),
-    ("local/kafka", &["acl", "api", "broker", "catalog", "frame", "handlers", "rights", "topic", "transactions"]),
 ];
 
 /// The files of `cli` that start `up`.

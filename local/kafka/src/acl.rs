@@ -3,7 +3,7 @@
 use kafka_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Refusal;
+use crate::refusal::Refusal;
 
 /// The principal of an access control list that is everybody.
 pub const EVERYBODY: &str = "User:*";

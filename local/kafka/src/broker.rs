@@ -13,22 +13,18 @@ use crate::catalog::{Catalog, Entry};
 use crate::coordinator::Coordinator;
 use crate::disk::Disk;
 use crate::group::Groups;
-use crate::handlers::sasl::Session;
 use crate::log::Storage;
-use crate::rights::Rights;
+use crate::refusal::Refusal;
 use crate::scram::Keyring;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
-use crate::transactions::Turns;
+use crate::turns::Turns;
 use crate::{Config, Fsync, Logins};
 
 /// The only node.
 pub const NODE: i32 = 1;
 /// Each partition keeps files open and indexes in memory.
 const MOST_PARTITIONS: i32 = 1000;
-
-/// A refusal as the protocol states it.
-pub type Refusal = (ResponseError, String);
 
 /// The node.
 #[derive(Debug)]
@@ -104,16 +100,6 @@ impl Broker {
     /// Who judges clients that log in.
     pub fn logins(&self) -> Option<&dyn Logins> {
         self.logins.get().map(AsRef::as_ref)
-    }
-
-    /// What a client may do as of now.
-    pub fn rights(&self, session: &Session) -> Rights {
-        match &self.config.authorizer {
-            Some(authorizer) if !session.is_by_token() => {
-                Rights::of(authorizer, session.user(), session.peer.ip(), self.acls())
-            }
-            _ => Rights::everything(),
-        }
     }
 
     /// The access control lists.

@@ -4,7 +4,7 @@
 use anyhow::{Context, bail, ensure};
 use kafka_protocol::messages::ApiKey;
 
-use crate::api;
+use crate::supported;
 
 /// Requests other than produce are small.
 const LARGEST_OTHER: usize = 8 << 20;
@@ -25,7 +25,7 @@ pub fn correlation(frame: &[u8]) -> anyhow::Result<i32> {
 /// Refuses a frame whose lengths don't fit into it.
 pub fn check(key: ApiKey, version: i16, frame: &[u8]) -> anyhow::Result<()> {
     ensure!(key == ApiKey::Produce || frame.len() <= LARGEST_OTHER, "a {key:?} request of {} bytes", frame.len());
-    let shape = api::shape(key).context("unknown request")?;
+    let shape = supported::shape(key).context("unknown request")?;
     let flexible = key.request_header_version(version) == 2;
     let mut bytes = Bytes { rest: frame, flexible };
     walk(&mut bytes, shape, version).with_context(|| format!("malformed {key:?} request, version {version}"))
@@ -171,7 +171,7 @@ mod tests {
     /// Frames of all supported requests and versions, with as many nested elements as the type has.
     fn frames() -> Vec<(ApiKey, i16, Vec<u8>)> {
         let mut frames = Vec::new();
-        for &(key, least, most, _) in api::SUPPORTED {
+        for &(key, least, most, _) in supported::SUPPORTED {
             for version in least..=most {
                 let header = RequestHeader::default()
                     .with_request_api_key(key as i16)
@@ -355,7 +355,8 @@ mod tests {
         for (key, version, frame) in frames() {
             let flexible = key.request_header_version(version) == 2;
             let mut bytes = Bytes { rest: &frame, flexible };
-            walk(&mut bytes, api::shape(key).unwrap(), version).unwrap_or_else(|e| panic!("{key:?} {version}: {e:#}"));
+            walk(&mut bytes, supported::shape(key).unwrap(), version)
+                .unwrap_or_else(|e| panic!("{key:?} {version}: {e:#}"));
             assert!(bytes.rest.is_empty(), "{key:?} {version}: {} bytes are left", bytes.rest.len());
         }
     }

@@ -2,7 +2,9 @@
 
 mod acl;
 mod api;
+mod blocking;
 mod broker;
+mod caller;
 mod catalog;
 mod connection;
 mod coordinator;
@@ -14,12 +16,15 @@ mod ledger;
 mod log;
 #[cfg(test)]
 mod power_cut;
+mod refusal;
 mod rights;
 mod scram;
 mod server;
+mod supported;
 mod topic;
 mod topic_config;
 mod transactions;
+mod turns;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use kafka_protocol::error::ResponseError;
 
 use crate::Authorizer;
 use crate::acl::{ANY, Acl, Action, CLUSTER, Operation, Pattern, Permission, ResourceType};
-use crate::broker::Refusal;
+use crate::refusal::Refusal;
 
 /// What a client may do, as it stood when its request came. Clones are the same.
 #[derive(Clone, Debug)]

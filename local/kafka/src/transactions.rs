@@ -1,48 +1,22 @@
 //! Transactions of producers: begun, written to, ended, and aborted when their producer is gone.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use kafka_protocol::error::ResponseError;
-use parking_lot::Mutex;
-use tokio::sync::OwnedMutexGuard;
 
-use crate::broker::{Broker, Refusal, now};
-use crate::handlers::blocking;
+use crate::blocking::blocking;
+use crate::broker::{Broker, now};
 use crate::ledger::{Committed, Phase, Place, Transaction};
 use crate::log::AppendError;
 use crate::log::batch::Header;
+use crate::refusal::Refusal;
 
 /// Kafka's own limit of a transaction's time, ms (`transaction.max.timeout.ms`).
 const LONGEST: i32 = 15 * 60 * 1000;
 /// Kafka's own time after which a silent transactional id is forgotten, ms (`transactional.id.expiration.ms`).
 const FORGOTTEN: i64 = 7 * 24 * 60 * 60 * 1000;
-/// Beyond this many locks those that nobody holds are dropped.
-const LOCKS: usize = 1000;
-
-type Lock = Arc<tokio::sync::Mutex<()>>;
-
-/// One lock per transactional id: its requests come one after the other.
-#[derive(Debug, Default)]
-pub struct Turns {
-    locks: Mutex<HashMap<String, Lock>>,
-}
-
-impl Turns {
-    /// Waits for the other requests of a transactional id.
-    pub async fn turn(&self, id: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = self.locks.lock();
-            if locks.len() > LOCKS {
-                locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            }
-            locks.entry(id.to_owned()).or_default().clone()
-        };
-        lock.lock_owned().await
-    }
-}
 
 /// Gives a transactional id its producer: an id and an epoch, durable, with which it fences all before it. What they
 /// left open is aborted. `given` is what the producer had until now.

@@ -14,10 +14,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{blocking, text};
+use super::text;
 use crate::acl::{self, Acl, Filter, Operation, Pattern, Permission, ResourceType, Written};
-use crate::api::Caller;
-use crate::broker::{Broker, Refusal};
+use crate::blocking::blocking;
+use crate::broker::Broker;
+use crate::caller::Caller;
+use crate::refusal::Refusal;
 use crate::rights::refusal;
 
 /// Whether a client may do something with the access control lists, if there are any.

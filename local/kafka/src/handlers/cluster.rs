@@ -16,10 +16,11 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{blocking, text};
+use super::text;
 use crate::acl::{CLUSTER, Operation, ResourceType};
-use crate::api::Caller;
+use crate::blocking::blocking;
 use crate::broker::{Broker, NODE};
+use crate::caller::Caller;
 use crate::topic::Topic;
 
 const GROUP: i8 = 0;

@@ -11,10 +11,12 @@ use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeConfigsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 
-use super::{blocking, text};
+use super::text;
 use crate::acl::Operation;
-use crate::api::Caller;
-use crate::broker::{Broker, Refusal};
+use crate::blocking::blocking;
+use crate::broker::Broker;
+use crate::caller::Caller;
+use crate::refusal::Refusal;
 use crate::rights::{Rights, refusal};
 use crate::topic_config::{self, ENTRIES, Entry, Kind, Settings};
 

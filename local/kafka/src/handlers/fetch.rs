@@ -10,10 +10,11 @@ use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{blocking, check_epoch};
+use super::check_epoch;
 use crate::acl::Operation;
-use crate::api::Caller;
+use crate::blocking::blocking;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::rights::Rights;
 
 /// Records in one answer, whatever the client allows: what it costs in memory.

@@ -17,8 +17,8 @@ use kafka_protocol::messages::{
 
 use super::text;
 use crate::acl::{CLUSTER, Operation, ResourceType};
-use crate::api::Caller;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::group::{Described, Joined, Joining, Phase};
 
 /// Sessions from a tenth of a second to half an hour; Kafka's own least is 6 s, which tests needn't wait for.

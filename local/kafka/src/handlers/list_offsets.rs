@@ -9,11 +9,12 @@ use kafka_protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 
+use super::check_epoch;
 use super::fetch::READ_COMMITTED;
-use super::{blocking, check_epoch};
 use crate::acl::Operation;
-use crate::api::Caller;
+use crate::blocking::blocking;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::log::Log;
 use crate::topic::Topic;
 

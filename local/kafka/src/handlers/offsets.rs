@@ -15,8 +15,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::text;
 use crate::acl::{Operation, ResourceType};
-use crate::api::Caller;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::ledger::{Committed, Place};
 use crate::rights::Rights;
 use crate::topic::Topic;

@@ -10,10 +10,11 @@ use kafka_protocol::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, ProducerId, TopicName,
 };
 
-use super::{blocking, text};
+use super::text;
 use crate::acl::Operation;
-use crate::api::Caller;
+use crate::blocking::blocking;
 use crate::broker::{Broker, now};
+use crate::caller::Caller;
 use crate::log::{AppendError, Appended, Log};
 use crate::rights::refusal;
 use crate::transactions;

@@ -10,9 +10,11 @@ use kafka_protocol::messages::{
     ApiKey, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
 };
 
-use super::{blocking, text};
+use super::text;
 use crate::Login;
+use crate::blocking::blocking;
 use crate::broker::Broker;
+use crate::rights::Rights;
 use crate::scram::{Exchange, First, Hash};
 
 /// What divides the parts of a client's first message with a token.
@@ -85,13 +87,23 @@ impl Session {
     }
 
     /// Whether the client logs in by a token.
-    pub fn is_by_token(&self) -> bool {
+    fn is_by_token(&self) -> bool {
         self.login == Login::Token
     }
 
     /// The name of who asks.
-    pub fn user(&self) -> &str {
+    fn user(&self) -> &str {
         self.user.as_deref().unwrap_or(ANONYMOUS)
+    }
+
+    /// What the client may do as of now.
+    pub fn rights(&self, broker: &Broker) -> Rights {
+        match &broker.config.authorizer {
+            Some(authorizer) if !self.is_by_token() => {
+                Rights::of(authorizer, self.user(), self.peer.ip(), broker.acls())
+            }
+            _ => Rights::everything(),
+        }
     }
 
     /// Whether a request can be answered now.

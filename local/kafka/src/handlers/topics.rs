@@ -15,10 +15,12 @@ use kafka_protocol::messages::{
 };
 
 use super::cluster::may_create;
-use super::{blocking, configs, text};
+use super::{configs, text};
 use crate::acl::{CLUSTER, Operation, ResourceType};
-use crate::api::Caller;
-use crate::broker::{Broker, Refusal};
+use crate::blocking::blocking;
+use crate::broker::Broker;
+use crate::caller::Caller;
+use crate::refusal::Refusal;
 use crate::rights::refusal;
 use crate::topic::Topic;
 use crate::topic_config::{self, ENTRIES, Settings};

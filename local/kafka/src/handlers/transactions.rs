@@ -16,8 +16,8 @@ use kafka_protocol::messages::{
 
 use super::offsets::{Judged, Wish};
 use crate::acl::Operation;
-use crate::api::Caller;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::transactions;
 
 /// The first versions of these requests whose clients know that a producer may be fenced.
