@@ -14,8 +14,10 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 
-use crate::intake::LOOK_EVERY;
 use crate::progress::{AllProgress, Heard, Of, Progress};
+
+/// The intake takes so many records from the client at a time: it reads the clock and looks at the limits once for them.
+pub(crate) const LOOK_EVERY: u32 = 512;
 
 /// What the group decided.
 #[derive(Debug)]

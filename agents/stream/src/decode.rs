@@ -16,18 +16,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use lakewright_config::agents::stream::OnReject;
-use parking_lot::Mutex;
 
-use crate::partition::{Counters, Partition, Taken, take};
+use crate::partition::{Counters, Shared, Taken, take};
 use crate::produced::Produced;
 use crate::record::Fetched;
 use crate::router::{Broken, Collected, Router};
 use crate::sink::said;
 use desk::Desk;
 pub(crate) use desk::Lines;
-
-/// A partition that threads share.
-pub(crate) type Shared = Arc<Mutex<Partition>>;
 
 /// Messages of one partition in their order.
 pub(crate) struct Run<M> {

@@ -4,11 +4,10 @@
 //! get their offsets, in a later epoch: what was taken in there is another record by then, which no offset shows.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::offsets::stays;
+use crate::offsets::{ByPartition, stays};
 
 /// The name of the map among snapshot and table properties.
 pub(crate) const EPOCHS: &str = "lakewright.epochs";
@@ -33,7 +32,7 @@ impl Mark {
 /// The mark of the last record, by `CLUSTER ID/TOPIC ID` and partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Epochs(BTreeMap<String, BTreeMap<i32, Mark>>);
+pub(crate) struct Epochs(ByPartition<Mark>);
 
 impl Epochs {
     /// That of a partition, if it is known.

@@ -26,9 +26,9 @@ use self::group::Fenced;
 use self::subscribe::Asked;
 use crate::committer::{Outcome, Work};
 use crate::context::Context;
-use crate::decode::{Decode, Lines, Shared};
+use crate::decode::{Decode, Lines};
 use crate::membership::{Membership, topics};
-use crate::partition::{Counters, Index};
+use crate::partition::{Counters, Index, Shared};
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::registry::Registries;
 use crate::room::Rooms;
@@ -39,8 +39,6 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// So many bytes of rows are on their way to data files before reading waits for them: a bound on memory, within which reading goes
 /// on while files are finished and committed.
 const BYTES_WAITING: usize = 16 << 20;
-/// The clock is read and the limits are looked at once for so many records.
-pub(crate) const LOOK_EVERY: u32 = 512;
 /// How often it is published what was taken in.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 

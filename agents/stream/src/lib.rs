@@ -19,7 +19,6 @@ mod ledger;
 mod maintenance;
 mod membership;
 mod message;
-mod nested;
 mod number;
 mod offsets;
 mod owed;

@@ -10,9 +10,8 @@ use crate::evolve::Hints;
 use crate::json::{Scanner, Syntax, Token};
 use crate::record::Record;
 use crate::registry::{NoText, Registries, Transcoder};
-use crate::reject::Reject;
+use crate::reject::{Reject, shown};
 use crate::table::Rows;
-use crate::value::shown;
 
 /// How the messages of a topic become rows.
 #[derive(Debug)]

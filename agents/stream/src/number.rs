@@ -2,8 +2,8 @@
 
 use lakewright_config::TimeUnit;
 
+use crate::reject::shown;
 use crate::time::{DAY, EARLIEST, LATEST};
-use crate::value::shown;
 
 /// Why a text has no number that could be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

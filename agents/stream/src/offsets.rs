@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 /// The name of the map among snapshot and table properties.
 pub const PROPERTY: &str = "lakewright.offsets";
 
+/// By `CLUSTER ID/TOPIC ID` and partition.
+pub(crate) type ByPartition<T> = BTreeMap<String, BTreeMap<i32, T>>;
+
 /// The next offset to take in, by `CLUSTER ID/TOPIC ID` and partition. A topic deleted and made again is another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct OffsetMap(BTreeMap<String, BTreeMap<i32, i64>>);
+pub struct OffsetMap(ByPartition<i64>);
 
 impl OffsetMap {
     /// The next offset of a partition, if the map knows it.

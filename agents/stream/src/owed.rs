@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::settled::ByPartition;
+use crate::offsets::ByPartition;
 
 /// From where on a table in quarantine lacks what the dead letters' map covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use lakewright_config::agents::stream::{self, OnReject};
 use lakewright_formats::Skipped;
 use lakewright_runtime::{Counter, Metrics};
+use parking_lot::Mutex;
 
 use crate::batch::Place;
-use crate::decode::Shared;
 use crate::epochs::Mark;
 use crate::record::{Fetched, Record};
 use crate::reject::Cause;
@@ -49,6 +49,9 @@ pub(crate) struct Partition {
     /// Nothing more of it is taken in.
     pub(crate) stands_still: bool,
 }
+
+/// A partition that threads share.
+pub(crate) type Shared = Arc<Mutex<Partition>>;
 
 impl Partition {
     /// Before it is known where reading begins.

@@ -166,6 +166,15 @@ impl From<Syntax> for Reject {
     }
 }
 
+/// The beginning of a text, for messages.
+pub(crate) fn shown(text: &str) -> String {
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

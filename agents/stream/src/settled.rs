@@ -14,7 +14,7 @@ use iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
 
 use crate::epochs::{EPOCHS, Epochs};
-use crate::offsets::{OffsetMap, PROPERTY, carried, cluster, standing, stays};
+use crate::offsets::{ByPartition, OffsetMap, PROPERTY, carried, cluster, standing, stays};
 use crate::owed::Owed;
 
 /// The property of refused rows.
@@ -23,9 +23,6 @@ pub(crate) const REFUSED: &str = "lakewright.refused";
 pub(crate) const OWED: &str = "lakewright.owed";
 /// The property of the topics' ids.
 pub(crate) const TOPICS: &str = "lakewright.topics";
-
-/// By `CLUSTER ID/TOPIC ID` and partition.
-pub(crate) type ByPartition<T> = BTreeMap<String, BTreeMap<i32, T>>;
 
 /// Offsets whose rows were refused, with the reasons, by `CLUSTER ID/TOPIC ID` and partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,15 @@
 //! From JSON values to typed ones: exact, or refused.
 
+mod nested;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nested::{list, map, object};
 
 use crate::escape::{resolved, unescape};
 use crate::json::{Scanner, Syntax, Token};
-use crate::nested::{list, map, object};
 use crate::number::{decimal, integer, short_decimal, since_1970, since_midnight};
-use crate::reject::Wrong;
+use crate::reject::{Wrong, shown};
 use crate::shape::Shape;
 use crate::time::{date, time_of_day, timestamp};
 use crate::unknown::Unknowns;
@@ -333,13 +335,4 @@ fn uuid(text: &[u8]) -> Option<u128> {
         value = value << 4 | u128::from(char::from(*byte).to_digit(16)?);
     }
     Some(value)
-}
-
-/// The beginning of a text, for messages.
-pub(crate) fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(40).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

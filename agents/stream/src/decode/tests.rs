@@ -10,6 +10,7 @@ use lakewright_runtime::Metrics;
 use super::*;
 use crate::batch::Batch;
 use crate::message::Way;
+use crate::partition::Partition;
 use crate::record::Metadata;
 use crate::router::Topic;
 use crate::router::tests::PANICS;
@@ -100,7 +101,7 @@ fn partition(number: usize, desks: usize, next: i64) -> Shared {
         Start { rows: vec![next; 2], rejects: vec![next; 2], undeclared: vec![vec![]; 2], dead: next, next, lost: 0 };
     partition.begin(start, Refused::new());
     partition.desk = number % desks;
-    Arc::new(Mutex::new(partition))
+    Arc::new(partition.into())
 }
 
 impl World {
@@ -133,8 +134,7 @@ impl World {
             self.taken.entry((table.unwrap_or(2), *number)).or_default().push(*offset);
         }
         for (origin, _) in &batch.broken {
-            let place = origin.place;
-            self.taken.entry((2, place.partition)).or_default().push(place.offset);
+            self.taken.entry((2, origin.place.partition)).or_default().push(origin.place.offset);
             self.broken += 1;
         }
     }

@@ -8,9 +8,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::group::denied;
-use super::{Intake, LOOK_EVERY, gone};
+use super::{Intake, gone};
 use crate::committer::Work;
-use crate::context::Context;
+use crate::context::{Context, LOOK_EVERY};
 use crate::decode::{Lines, Problem, Report};
 use crate::quarantine::Until;
 use crate::router::{Broken, Collected};

@@ -8,9 +8,9 @@ use super::Rows;
 use super::read::refused;
 use crate::column::Column;
 use crate::record::{Metadata, Record};
-use crate::reject::{Reject, Wrong};
+use crate::reject::{Reject, Wrong, shown};
 use crate::time::{EARLIEST, LATEST};
-use crate::value::{Arena, Cell, shown};
+use crate::value::{Arena, Cell};
 
 /// Where an extra column comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

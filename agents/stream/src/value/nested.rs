@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::{Arena, Cell, Converted, Misfit, convert, misfit};
 use crate::escape::{resolved, unescape};
 use crate::json::{Scanner, Syntax};
-use crate::reject::Wrong;
+use crate::reject::{Wrong, shown};
 use crate::shape::Part;
 use crate::unknown::Where;
-use crate::value::{Arena, Cell, Converted, Misfit, convert, misfit, shown};
 
 /// So many keys of a map are compared one with another; more are put into a set.
 const FEW_KEYS: usize = 16;
@@ -33,7 +33,7 @@ fn part(
 }
 
 /// Reads an array.
-pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
+pub(super) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
     let (base, mut index) = (arena.open.len(), 0);
     let mut wrong = None;
     let mut more = scanner.enter_array()?;
@@ -56,7 +56,7 @@ pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena)
 }
 
 /// Reads an object whose members are the entries of a map.
-pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
+pub(super) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
     let base = arena.open.len();
     let mut names: Vec<(&str, bool)> = Vec::new();
     let mut wrong = None;
@@ -105,7 +105,7 @@ fn repeated(names: &[(&str, bool)]) -> Option<String> {
 }
 
 /// Reads an object whose members are those of a struct.
-pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Arena) -> Result<Converted, Syntax> {
+pub(super) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Arena) -> Result<Converted, Syntax> {
     let base = arena.open.len();
     arena.open.resize(base + fields.len(), None);
     let (mut wrong, mut expected) = (None, 0);
