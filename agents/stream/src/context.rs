@@ -72,6 +72,12 @@ impl Context {
         }
     }
 
+    /// The agent has left, and is to be a member again: what the group decided of its former self is nobody's.
+    pub(crate) fn stay(&self) {
+        self.shared.events.lock().clear();
+        self.shared.leaving.store(false, Ordering::Release);
+    }
+
     /// The partitions that this agent has, whether they are read or not.
     pub(crate) fn set_assigned(&self, partitions: &[Of]) {
         self.shared.progress.lock().assign(partitions);

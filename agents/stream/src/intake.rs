@@ -2,6 +2,7 @@
 
 mod begin;
 mod commits;
+mod fenced;
 mod group;
 mod poll;
 mod subscribe;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use lakewright_config::StreamConfig;
 use lakewright_platform::Backoff;
+use lakewright_runtime::kafka::Access;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -22,7 +24,7 @@ use rdkafka::message::BorrowedMessage;
 use tokio::sync::mpsc;
 
 use self::commits::Waiting;
-use self::group::Fenced;
+use self::fenced::Fenced;
 use self::subscribe::Asked;
 use crate::committer::{Outcome, Work};
 use crate::context::Context;
@@ -58,6 +60,8 @@ pub(crate) struct Intake {
     /// By which topics the group gives partitions.
     asked: Asked,
     topics: Vec<String>,
+    /// What makes clients that are this member.
+    kafka: Access,
     consumer: Arc<BaseConsumer<Context>>,
     work: mpsc::Sender<Work>,
     /// The room that rows take until they are encoded.
@@ -68,6 +72,8 @@ pub(crate) struct Intake {
     latch: Option<Latch>,
     counters: Arc<Counters>,
     generation: u64,
+    /// That in which the agent became a member. What was read before isn't committed to the group as this one's.
+    joined_at: u64,
     /// What is read, while something is.
     router: Option<Read>,
     decode: Decode,
@@ -102,7 +108,7 @@ impl Intake {
     pub(crate) fn new(
         agent: Agent,
         (config, registries, membership): (StreamConfig, Registries, Membership),
-        consumer: BaseConsumer<Context>,
+        (kafka, consumer): (Access, BaseConsumer<Context>),
         work: mpsc::Sender<Work>,
         outcomes: Receiver<Outcome>,
         latch: Latch,
@@ -123,6 +129,7 @@ impl Intake {
             membership,
             asked: Asked::Known,
             topics,
+            kafka,
             consumer: Arc::new(consumer),
             work,
             rooms: Rooms::new(BYTES_WAITING),
@@ -130,6 +137,7 @@ impl Intake {
             under_way: 0,
             latch: Some(latch),
             generation: 0,
+            joined_at: 0,
             router: None,
             decode,
             partitions: Vec::new(),
@@ -149,6 +157,14 @@ impl Intake {
 
     /// Reads until the agent is shut down; what is held then is committed.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let Err(error) = self.read_as_member() else { return Ok(()) };
+            self.was_fenced(error.downcast::<Fenced>()?)?;
+        }
+    }
+
+    /// Reads by one client.
+    fn read_as_member(&mut self) -> anyhow::Result<()> {
         // Messages borrow from it, and threads decode them.
         let consumer = Arc::clone(&self.consumer);
         std::thread::scope(|scope| {
@@ -165,10 +181,8 @@ impl Intake {
         self.subscribe()?;
         while !self.agent.shutdown.is_cancelled() {
             if let Err(error) = self.step(consumer, lines) {
-                if error.is::<Fenced>() {
-                    self.give_way(&error);
-                }
-                return Err(error);
+                // Whatever else fails then, fails for that.
+                return Err(self.fenced().map_or(error, Into::into));
             }
         }
         self.commit_and_wait();

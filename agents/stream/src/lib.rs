@@ -163,7 +163,7 @@ pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) 
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let stop = CancellationToken::new();
     let maintaining = Maintainer::of(&config, &aws, &agent).map(|maintainer| maintainer.start(stop.clone()));
-    let intake = Intake::new(agent, (config, registries, membership), consumer, work, settled, latch, desks);
+    let intake = Intake::new(agent, (config, registries, membership), (kafka, consumer), work, settled, latch, desks);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
     committing.await.context("the committing task ended")?;
     stop.cancel();

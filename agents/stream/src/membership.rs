@@ -4,9 +4,12 @@
 //! an agent keeps the topics of its last start in its state directory: it asks for those until it has its partitions, and then for
 //! those of now, which the group hears of as of any other change. `docs/decisions/group-membership.md` says what was seen.
 
+mod fences;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use lakewright_config::StreamConfig;
@@ -16,6 +19,11 @@ use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::fences::Fences;
+pub(crate) use self::fences::Usurper;
+
+/// For so long the group keeps what a member with an identity has that says nothing.
+pub(crate) const SESSION: Duration = Duration::from_secs(15);
 /// The file in the state directory that says what the group knows of the agent.
 const FILE: &str = "membership.json";
 /// The longest name that Kafka takes for a member.
@@ -83,6 +91,7 @@ fn token() -> String {
 pub(crate) struct Membership {
     /// `None`: it has no identity, and leaves the group whenever it ends.
     kept: Option<(PathBuf, Kept)>,
+    fences: Fences,
 }
 
 impl Membership {
@@ -92,7 +101,7 @@ impl Membership {
     /// # Errors
     /// The name is too long.
     pub(crate) fn of(agent: &Agent, config: &StreamConfig) -> anyhow::Result<Self> {
-        let Some(instance) = &agent.instance else { return Ok(Self { kept: None }) };
+        let Some(instance) = &agent.instance else { return Ok(Self::keeping(None)) };
         let (group, topics) = (config.consumer_group(), topics(config));
         let path = agent.state_dir.join(FILE);
         let kept = match read(&path) {
@@ -115,9 +124,13 @@ impl Membership {
                  partitions whenever it ends. Let it write to its state directory",
             );
             agent.health.error(error);
-            return Ok(Self { kept: None });
+            return Ok(Self::keeping(None));
         }
-        Ok(Self { kept: Some((path, kept)) })
+        Ok(Self::keeping(Some((path, kept))))
+    }
+
+    fn keeping(kept: Option<(PathBuf, Kept)>) -> Self {
+        Self { kept, fences: Fences::default() }
     }
 
     /// Sets what makes a client this member. `docs/decisions/group-membership.md` gives reasons for the times.
@@ -125,13 +138,13 @@ impl Membership {
         let (session, heartbeat) = match self.identity() {
             Some(identity) => {
                 kafka.set("group.instance.id", identity);
-                ("15000", "3000")
+                (SESSION, "3000")
             }
-            None => ("6000", "1500"),
+            None => (Duration::from_secs(6), "1500"),
         };
         kafka
             .set("group.id", config.consumer_group())
-            .set("session.timeout.ms", session)
+            .set("session.timeout.ms", session.as_millis().to_string())
             .set("heartbeat.interval.ms", heartbeat)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("enable.auto.commit", "false")
@@ -161,6 +174,16 @@ impl Membership {
     /// The file can't be written: the next start asks for the topics of before once more.
     pub(crate) fn is_known(&mut self) -> anyhow::Result<()> {
         self.change(|kept| kept.before = None)
+    }
+
+    /// The group gave the agent partitions, or none.
+    pub(crate) fn was_given(&mut self, now: Instant) {
+        self.fences.given(now);
+    }
+
+    /// The group takes the agent for another one than its member: who is that member?
+    pub(crate) fn was_fenced(&mut self, now: Instant) -> Usurper {
+        self.fences.fenced(now)
     }
 
     /// Another agent took its identity: the next start has another one.

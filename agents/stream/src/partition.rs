@@ -225,6 +225,7 @@ pub(crate) struct Counters {
     pub(crate) lost: Counter,
     pub(crate) restarts: Counter,
     pub(crate) rebalances: Counter,
+    pub(crate) rejoins: Counter,
     /// By cause.
     rejects: Vec<Counter>,
     /// In the order of [`Skipped::ALL`].
@@ -242,6 +243,7 @@ impl Counters {
             lost: counter(&stream::RECORDS_LOST),
             restarts: counter(&stream::RESTARTS),
             rebalances: counter(&stream::REBALANCES),
+            rejoins: counter(&stream::REJOINS),
             rejects: Cause::ALL.into_iter().map(of).collect(),
             skipped: Skipped::ALL.map(|why| metrics.counter(&stream::SKIPPED, &[(stream::SKIPPED_KIND, why.word())])),
         }

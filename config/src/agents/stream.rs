@@ -38,6 +38,8 @@ metrics! {
     REBALANCES = Counter "rebalances_total", Detail;
     /// How often another agent took this one's identity in the group, since its state directory was made.
     FENCED = Counter "fenced_total", Detail;
+    /// How often the group took the agent for another one than its member, and it joined again at once under its identity.
+    REJOINS = Counter "rejoins_total", Detail;
     /// Commits to tables.
     COMMITS = Counter "commits_total", Detail;
     /// Commits that another writer forestalled.

@@ -112,6 +112,7 @@ impl<M: Fetched> Lines<M> {
     where
         M: 'scope,
     {
+        decode.desks.iter().for_each(|desk| desk.change(|state| state.closed = false));
         let mut threads = Vec::new();
         if decode.desks.len() > 1 {
             // Schemas are asked for from there.

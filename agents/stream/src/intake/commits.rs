@@ -71,7 +71,9 @@ impl Intake {
                     self.consumer.context().set_committed(&position.topic, position.partition, settled);
                     _ = list.add_partition_offset(&position.topic, position.partition, Offset::Offset(position.next));
                 }
-                if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+                if commit.generation < self.joined_at {
+                    tracing::debug!("committed as a former self, whose offsets the group doesn't take");
+                } else if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
                     tracing::debug!(%error, "group offsets not committed");
                 }
             }

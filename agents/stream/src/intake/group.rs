@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use lakewright_config::Security;
-use lakewright_config::agents::stream::{self, consumer_group};
+use lakewright_config::agents::stream::consumer_group;
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::{Intake, REQUEST};
@@ -21,24 +21,8 @@ use crate::partition::{Partition, index};
 use crate::progress::Of;
 use crate::quarantine::Part;
 
-/// For so long an agent shows that another one took its place in the group. Then it ends, and whoever started it starts it again, under
-/// another identity. Where that can't be kept over a restart, two change places no faster than this.
-const FENCED: Duration = Duration::from_mins(1);
-
 /// The pause before a partition is moved whose former fetching hasn't ended yet.
 const SEEK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Another agent has the same identity in the group.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "another agent joined the group {group} under the same identity `{identity}` and took this one's partitions: both have this \
-     one's LAKEWRIGHT_INSTANCE and a copy of its state directory, or share it. This one reads nothing, and ends in a minute to be \
-     started again as another member; if that isn't meant, end one of the two for good"
-)]
-pub(super) struct Fenced {
-    group: String,
-    identity: String,
-}
 
 /// Why an agent with this `group` is no member, and what makes it one.
 pub(super) fn denied(before: &str, security: &Security) -> String {
@@ -126,7 +110,7 @@ impl Intake {
     }
 
     /// Tells everybody which partitions this agent has.
-    fn partitions_changed(&mut self) {
+    pub(super) fn partitions_changed(&mut self) {
         let own = self.partitions.iter().map(|one| one.lock());
         let own = own.map(|one| (self.topics[one.topic].clone(), one.number));
         self.consumer.context().set_assigned(&own.collect::<Vec<Of>>());
@@ -215,7 +199,7 @@ impl Intake {
     }
 
     /// Forgets what is held and not committed, and reads nothing.
-    fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self) {
         self.stop(Duration::ZERO);
         self.begin_at = None;
         self.index.clear();
@@ -228,34 +212,6 @@ impl Intake {
         self.consumer.context().leave(&self.consumer);
         if self.membership.identity().is_none() {
             self.consumer.unsubscribe();
-        }
-    }
-
-    /// Why the client can't go on for good, if it can't.
-    pub(super) fn fatal(&self, error: &KafkaError) -> Option<anyhow::Error> {
-        let (code, reason) = self.consumer.client().fatal_error()?;
-        Some(match (code, self.membership.identity()) {
-            (RDKafkaErrorCode::FencedInstanceId, Some(identity)) => {
-                Fenced { group: self.config.consumer_group(), identity }.into()
-            }
-            _ => anyhow::anyhow!("the Kafka client can't go on: {error}: {reason}"),
-        })
-    }
-
-    /// Leaves this identity to the agent that took it, and shows that for a while. What is held is left to be read again by that one.
-    #[expect(clippy::disallowed_methods, reason = "the polling thread has nothing else to do")]
-    pub(super) fn give_way(&mut self, error: &anyhow::Error) {
-        self.agent.metrics.counter(&stream::FENCED, &[]).increment(1);
-        if let Err(error) = self.membership.give_way() {
-            self.agent
-                .health
-                .error(error.context("the identity that another agent took is this one's next start's too"));
-        }
-        self.agent.health.error(format!("{error:#}"));
-        let began = Instant::now();
-        while !self.agent.shutdown.is_cancelled() && began.elapsed() < FENCED {
-            self.agent.health.progress();
-            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }

@@ -7,13 +7,14 @@ use lakewright_runtime::kafka::TopicRefused;
 use rdkafka::consumer::Consumer;
 
 use super::Intake;
+use crate::membership::SESSION;
 
 /// For so long the group may take to give the agent its partitions before Kafka is asked whether the topics of its last start are
 /// there: longer than a session, so that the group has forgotten a former self by then whose topics are gone.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// An assignment that stood for so long, a session, is one by the topics that were asked for last: librdkafka puts a subscription off
+/// An assignment that stood for so long is one by the topics that were asked for last: librdkafka puts a subscription off
 /// while a rebalance is under way, and joins again as soon as that one is over.
-const STANDS: Duration = Duration::from_secs(15);
+const STANDS: Duration = SESSION;
 
 /// By which topics the group gives the agent partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,10 @@ pub(super) enum Asked {
 impl Intake {
     /// Asks for the first topics.
     pub(super) fn subscribe(&mut self) -> anyhow::Result<()> {
-        let Some(before) = self.membership.before() else { return self.ask_for(&self.topics) };
+        let Some(before) = self.membership.before() else {
+            self.asked = Asked::Known;
+            return self.ask_for(&self.topics);
+        };
         tracing::info!(topics = before.len(), "the group is asked for the topics of the last start first");
         self.ask_for(before)?;
         self.asked = Asked::Before(Instant::now() + PATIENCE);
@@ -54,6 +58,7 @@ impl Intake {
     /// The group has given the agent partitions, or none.
     pub(super) fn was_given(&mut self) -> anyhow::Result<()> {
         self.counters.rebalances.increment(1);
+        self.membership.was_given(Instant::now());
         match self.asked {
             Asked::Before(_) => self.ask_for_own()?,
             Asked::Now(_) => self.asked = Asked::Now(Some(Instant::now() + STANDS)),

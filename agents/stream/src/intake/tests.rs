@@ -53,7 +53,7 @@ impl World {
         world
     }
 
-    async fn client(&self) -> lakewright_runtime::kafka::Access {
+    async fn client(&self) -> Access {
         client_config(&self.connection).await.expect("configured")
     }
 
@@ -87,8 +87,8 @@ impl World {
         let last_commit = agent.metrics.gauge(&agents::stream::LAST_COMMIT, &[]);
         tokio::spawn(committer.run(waiting, last_commit));
         let latch = agent.health.latch();
-        let mut intake =
-            Intake::new(agent, (config, Registries::default(), membership), consumer, work, settled, latch, 1);
+        let parts = (config, Registries::default(), membership);
+        let mut intake = Intake::new(agent, parts, (kafka, consumer), work, settled, latch, 1);
         intake.subscribe().expect("subscribed");
         intake
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer};
@@ -133,6 +134,28 @@ impl World {
         }
         self.sent += count;
         tokio::task::spawn_blocking(move || producer.flush(Duration::from_secs(30))).await.expect("ran").expect("sent");
+    }
+
+    /// Joins a group once under an agent's identity, as the agent did whose coordinator has lost its answer; nobody leaves.
+    pub async fn haunt(&self, group: &str, identity: &str) {
+        let mut settings = self.client.clone();
+        settings
+            .set("group.id", group)
+            .set("group.instance.id", identity)
+            .set("session.timeout.ms", "15000")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.auto.commit", "false");
+        let ghost: BaseConsumer = settings.create().expect("a consumer");
+        let join = move || {
+            ghost.subscribe(&[TOPIC]).expect("subscribed");
+            let end = Instant::now() + Duration::from_secs(30);
+            // It may be fenced itself before it has anything.
+            while ghost.assignment().expect("an assignment").count() == 0 && ghost.client().fatal_error().is_none() {
+                assert!(Instant::now() < end, "not a member");
+                drop(ghost.poll(Duration::from_millis(20)));
+            }
+        };
+        tokio::task::spawn_blocking(join).await.expect("ran");
     }
 
     /// The ids of a group's members, which begin with their identities.
