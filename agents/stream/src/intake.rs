@@ -101,6 +101,8 @@ pub(crate) struct Intake {
     published: Instant,
     /// When to begin to read, while nothing is read.
     begin_at: Option<Instant>,
+    /// When the client was polled last and could go on: what it says by the next time may have happened since.
+    polled: Instant,
     now: i64,
 }
 
@@ -151,6 +153,7 @@ impl Intake {
             lost: false,
             published: Instant::now(),
             begin_at: None,
+            polled: Instant::now(),
             now: 0,
         }
     }
@@ -197,6 +200,7 @@ impl Intake {
     ) -> anyhow::Result<()> {
         self.agent.health.progress();
         self.poll(consumer, lines)?;
+        self.polled = Instant::now();
         self.publish();
         while let Some(event) = self.consumer.context().next_event() {
             self.rebalanced(event)?;

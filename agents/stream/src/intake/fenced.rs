@@ -48,7 +48,7 @@ impl Intake {
     /// # Errors
     /// The agent gives way, or no client can be made.
     pub(super) fn was_fenced(&mut self, fenced: Fenced) -> anyhow::Result<()> {
-        match self.membership.was_fenced(Instant::now()) {
+        match self.membership.was_fenced(self.polled) {
             Usurper::Ghost => self.join_again(&fenced),
             Usurper::Double => Err(self.give_way(fenced)),
         }

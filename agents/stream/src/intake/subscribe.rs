@@ -58,7 +58,7 @@ impl Intake {
     /// The group has given the agent partitions, or none.
     pub(super) fn was_given(&mut self) -> anyhow::Result<()> {
         self.counters.rebalances.increment(1);
-        self.membership.was_given(Instant::now());
+        self.membership.was_given(self.polled);
         match self.asked {
             Asked::Before(_) => self.ask_for_own()?,
             Asked::Now(_) => self.asked = Asked::Now(Some(Instant::now() + STANDS)),
