@@ -125,6 +125,7 @@ class Agents:
             **host_keys(account, f"shop-{host}"),
             "STATE_DIRECTORY": str(folder),
             "LOGS_DIRECTORY": str(folder),
+            "LAKEWRIGHT_INSTANCE": name,
         } | ({} if "kafka" in settings else {"LAKEWRIGHT_KAFKA_PLAINTEXT": self.kafka}) | self.environment
         with open(folder / "log", "ab") as log:
             self.running[name] = subprocess.Popen(

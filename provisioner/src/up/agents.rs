@@ -153,7 +153,7 @@ impl Surroundings {
             .arg(&placed.file)
             .env("STATE_DIRECTORY", &placed.state)
             .env("LOGS_DIRECTORY", placed.state.join("logs"))
-            .env_remove("LAKEWRIGHT_INSTANCE")
+            .env("LAKEWRIGHT_INSTANCE", &placed.host)
             .env("AWS_REGION", &self.region)
             .env("AWS_ENDPOINT_URL", &self.endpoints.account);
         // The one names an index to which the shipper logs in by its secret, the other one in the stack's place.
