@@ -344,6 +344,11 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_has_a_name_in_its_group_that_no_other_hosts_has() {
+        assert!(user_data(&plan()).contains("      Environment=LAKEWRIGHT_INSTANCE=%H-%m\n"));
+    }
+
+    #[test]
     fn the_shipper_reads_the_logs_of_groups_and_no_other_agent_does() {
         let plan = HostPlan { read_groups: vec!["cwagent".into(), "adm".into()], ..plan() };
         let text = user_data(&plan);
