@@ -2,6 +2,7 @@
 
 mod commit;
 mod maintain;
+mod maintain_beside;
 mod maintain_others;
 mod maintain_random;
 mod partitions;

@@ -3,22 +3,12 @@
 use std::collections::HashMap;
 
 use crate::support::deletes;
-use crate::support::sales::{append, compact, edit, files, load, make, paths, rows, unsorted};
+use crate::support::sales::{append, at_once, compact, edit, files, later, load, make, paths, rows, unsorted};
 use crate::support::{Fake, Fault};
 use iceberg::spec::Operation;
 use lakewright_lake::maintain::{Known, Policy, expire, maintain, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
-
-/// Everything that may go goes.
-fn at_once() -> Policy {
-    Policy { max_age_ms: Some(0), min_snapshots: Some(1), grace_ms: 0, orphans_age_ms: Some(0), ..Policy::default() }
-}
-
-/// A moment at which everything so far is old.
-fn later() -> i64 {
-    chrono::Utc::now().timestamp_millis() + 60_000
-}
 
 /// The keys of a table's objects that its metadata files, snapshots and files account for.
 async fn referenced(loaded: &LoadedTable) -> Vec<String> {

@@ -1,11 +1,11 @@
-//! Maintenance beside other engines, other processes and other schemas: no value is changed, and no file that is in use is
+//! Maintenance beside other engines and other schemas: no value is changed, and no file that is in use is
 //! deleted.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::sales::{self, compact, edit, load, paths};
+use crate::support::sales::{self, at_once, compact, edit, later, load, paths};
 use crate::support::{Fake, anything};
 use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
@@ -19,7 +19,7 @@ use iceberg::spec::{
 };
 use lakewright_aws::Aws;
 use lakewright_lake::maintain::{Known, Policy, expire, remove_orphans};
-use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, create_table};
+use lakewright_lake::{Change, LoadedTable, TableWriter, create_table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
@@ -291,72 +291,6 @@ async fn the_value_of_a_partition_isnt_lost_where_the_file_lacks_it() {
     let loaded = loaded.commit(Change { files, ..Change::default() }).await.expect("committed");
     let (_, done) = compact(loaded, &Policy::default(), false).await.expect("compacted");
     assert_eq!((done.replaced, done.skipped.unsuited), (0, 5), "{:?}", done.unsuited);
-}
-
-/// Everything that may go goes.
-fn at_once() -> Policy {
-    Policy { max_age_ms: Some(0), min_snapshots: Some(1), grace_ms: 0, orphans_age_ms: Some(0), ..Policy::default() }
-}
-
-/// A moment at which everything so far is old.
-fn later() -> i64 {
-    chrono::Utc::now().timestamp_millis() + 60_000
-}
-
-#[tokio::test]
-async fn files_that_were_taken_for_orphans_are_never_committed() {
-    let (fake, aws) = Fake::start().await;
-    sales::make(&aws).await;
-    // A writer that freezes when its files are written, until somebody else has deleted them.
-    let frozen = load(&aws).await;
-    let files = sales::files(&frozen, &[1, 2]).await;
-    fake.make_old();
-    let done = remove_orphans(&load(&aws).await, &at_once(), later(), false).await.expect("removed");
-    assert_eq!(done.deleted.files, 1);
-    let commit = frozen.commit(Change { files, ..Change::default() }).await;
-    assert!(matches!(commit, Err(CommitError::Conflict { .. })), "{commit:?}");
-    // Compacted files as well: the table is loaded again, and they are too old by then.
-    for id in 0..6 {
-        sales::append(&aws, &[id * 10]).await;
-    }
-    let before = paths(&load(&aws).await).await;
-    let impatient = Policy { held_at_most: Duration::ZERO, ..Policy::default() };
-    let error = compact(load(&aws).await, &impatient, false).await.expect_err("too old");
-    assert!(format!("{error:#}").contains("may have been taken for orphans"), "{error:#}");
-    assert_eq!(paths(&load(&aws).await).await, before);
-    assert_eq!(fake.keys(".parquet").len(), before.len());
-}
-
-#[tokio::test]
-async fn an_orphans_removal_sees_what_is_committed_before_its_fence() {
-    let (fake, aws) = Fake::start().await;
-    sales::make(&aws).await;
-    let writer = load(&aws).await;
-    let files = sales::files(&writer, &[1]).await;
-    sales::files(&writer, &[2]).await;
-    fake.make_old();
-    let (come, go) = fake.hold_next();
-    let loaded = load(&aws).await;
-    let removing = tokio::spawn(async move { remove_orphans(&loaded, &at_once(), later(), false).await });
-    come.await.expect("the fence");
-    writer.commit(Change { files, ..Change::default() }).await.expect("committed in time");
-    go.send(()).expect("the fence waits");
-    let done = removing.await.expect("no panic").expect("removed");
-    assert_eq!(done.deleted.files, 1);
-    assert_eq!(sales::rows(&load(&aws).await, None).await, [1]);
-}
-
-#[tokio::test]
-async fn an_expiry_on_a_table_whose_version_changes_is_a_conflict_and_goes_on() {
-    let (fake, aws) = Fake::start().await;
-    sales::make(&aws).await;
-    for id in 0..3 {
-        sales::append(&aws, &[id]).await;
-    }
-    let loaded = load(&aws).await;
-    fake.record("raw.sales", |record| record["VersionId"] = "77".into());
-    let (_, done) = expire(loaded, &at_once(), later(), false).await.expect("expired");
-    assert_eq!(done.snapshots, 2);
 }
 
 #[tokio::test]

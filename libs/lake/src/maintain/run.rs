@@ -3,12 +3,15 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use lakewright_aws::Aws;
 use lakewright_config::maintenance::{Expired, Report};
 
+use super::attempts::ATTEMPTS;
 use super::compact::compact;
 use super::expiry::expire;
 use super::orphans::remove_orphans;
+use super::reach::is_missing;
 use super::source::Known;
 use super::{Policy, may_delete};
 use crate::catalog::{LoadedTable, load_table};
@@ -33,8 +36,8 @@ pub async fn maintain(
     );
     let mut report = Report { table: loaded.full_name(), ..Report::default() };
     let failures = &mut report.failures;
-    let compacting = Box::pin(compact(loaded.clone(), policy, known, dry_run));
-    if let Some((table, compacted)) = part("compaction", compacting, failures).await {
+    let compacting = |loaded| compact(loaded, policy, known, dry_run).boxed();
+    if let Some((table, compacted)) = part("compaction", &mut loaded, compacting, failures).await {
         failures.extend(compacted.failed.iter().map(|failed| format!("compaction of {failed}")));
         report.compacted = Some(compacted);
         loaded = table;
@@ -42,15 +45,15 @@ pub async fn maintain(
         loaded = loaded.reload().await?;
     }
     let now = chrono::Utc::now().timestamp_millis();
-    let expiring = Box::pin(expiry(loaded.clone(), policy, now, dry_run));
-    if let Some((table, expired)) = part("expiry of snapshots", expiring, failures).await {
+    let expiring = |loaded| expiry(loaded, policy, now, dry_run).boxed();
+    if let Some((table, expired)) = part("expiry of snapshots", &mut loaded, expiring, failures).await {
         report.expired = Some(expired);
         loaded = table;
     } else {
         loaded = loaded.reload().await?;
     }
-    let removing = remove_orphans(&loaded, policy, now, dry_run);
-    report.orphans = part("removal of orphans", removing, failures).await;
+    let removing = |loaded| async move { remove_orphans(&loaded, policy, now, dry_run).await }.boxed();
+    report.orphans = part("removal of orphans", &mut loaded, removing, failures).await;
     Ok(report)
 }
 
@@ -67,12 +70,34 @@ async fn expiry(
     Ok((loaded, Expired { kept, ..Expired::default() }))
 }
 
-/// A part whose failure, even a panic, is its own.
-async fn part<T>(what: &str, doing: impl Future<Output = anyhow::Result<T>>, failures: &mut Vec<String>) -> Option<T> {
-    match AssertUnwindSafe(doing).catch_unwind().await {
-        Ok(Ok(done)) => return Some(done),
-        Ok(Err(error)) => failures.push(format!("{what}: {error:#}")),
-        Err(_) => failures.push(format!("{what}: it panicked; this is a bug in lakewright")),
+/// A part whose failure, even a panic, is its own. Where a file is missing because somebody else has expired the snapshot
+/// that it belongs to, the part begins again with the table as it is now.
+async fn part<'a, T>(
+    what: &str,
+    loaded: &mut LoadedTable,
+    doing: impl Fn(LoadedTable) -> BoxFuture<'a, anyhow::Result<T>>,
+    failures: &mut Vec<String>,
+) -> Option<T> {
+    let mut overtaken = 0;
+    loop {
+        let error = match AssertUnwindSafe(doing(loaded.clone())).catch_unwind().await {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                failures.push(format!("{what}: it panicked; this is a bug in lakewright"));
+                return None;
+            }
+        };
+        if overtaken < ATTEMPTS
+            && is_missing(&error)
+            && let Ok(now) = loaded.reload().await
+            && now.metadata_location != loaded.metadata_location
+        {
+            tracing::debug!(table = now.full_name(), "{what} begins again: {error:#}");
+            (*loaded, overtaken) = (now, overtaken + 1);
+            continue;
+        }
+        failures.push(format!("{what}: {error:#}"));
+        return None;
     }
-    None
 }

@@ -57,8 +57,13 @@ pub struct Fake {
     /// How often objects were asked for.
     asked: Mutex<BTreeMap<String, u32>>,
     /// The next update says that it is there and waits.
-    gate: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+    gate: Mutex<Option<Gate>>,
+    /// As `gate`, for the next reading of a key that ends with a text.
+    reading: Mutex<Option<(String, Gate)>>,
 }
+
+/// Says that a request has come, and waits until it may go on.
+type Gate = (oneshot::Sender<()>, oneshot::Receiver<()>);
 
 impl Fake {
     /// Serves one and connects a client to it.
@@ -86,6 +91,13 @@ impl Fake {
     pub fn hold_next(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let ((there, come), (go, wait)) = (oneshot::channel(), oneshot::channel());
         *self.gate.lock() = Some((there, wait));
+        (come, go)
+    }
+
+    /// Holds the next reading of a key that ends with a text, as [`Self::hold_next`] does an update.
+    pub fn hold_reading(&self, of: &str) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((there, come), (go, wait)) = (oneshot::channel(), oneshot::channel());
+        *self.reading.lock() = Some((of.to_owned(), (there, wait)));
         (come, go)
     }
 
@@ -320,7 +332,15 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
         }
         None if text("if-none-match").is_some() => fake.put_if_none(head.uri.path(), body),
         None if text("if-match").is_some_and(|etag| !fake.has(head.uri.path(), &etag)) => precondition_failed(),
-        None => fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body),
+        None => {
+            let is_it = |held: &mut (String, Gate)| head.method == Method::GET && head.uri.path().ends_with(&held.0);
+            let gate = fake.reading.lock().take_if(is_it);
+            if let Some((_, (there, wait))) = gate {
+                _ = there.send(());
+                _ = wait.await;
+            }
+            fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body)
+        }
     }
 }
 

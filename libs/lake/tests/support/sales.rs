@@ -20,6 +20,16 @@ use super::Fake;
 
 const DAY: i64 = 86_400_000_000;
 
+/// Everything that may go goes.
+pub fn at_once() -> Policy {
+    Policy { max_age_ms: Some(0), min_snapshots: Some(1), grace_ms: 0, orphans_age_ms: Some(0), ..Policy::default() }
+}
+
+/// A moment at which everything so far is old.
+pub fn later() -> i64 {
+    chrono::Utc::now().timestamp_millis() + 60_000
+}
+
 /// Makes it: `id`, and `at` by whose day it is partitioned.
 pub async fn make(aws: &Aws) -> LoadedTable {
     let fields = [("id", PrimitiveType::Long), ("at", PrimitiveType::Timestamptz)];
