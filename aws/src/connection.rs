@@ -158,6 +158,12 @@ impl Aws {
         Self { owners: Some(Arc::new(owners)), clients: Arc::default(), ..self.clone() }
     }
 
+    /// As [`Self::of_account`], of the account that an agent's configuration names; if it names none, as it is.
+    #[must_use]
+    pub fn of_configured(&self, account: Option<&str>) -> Self {
+        account.map_or_else(|| self.clone(), |account| self.of_account(account, BTreeMap::new()))
+    }
+
     /// The same connection, which asks S3 whosever a bucket is.
     #[must_use]
     pub fn of_anybody(&self) -> Self {

@@ -1,7 +1,6 @@
 //! `lakewright-agent maintain`: one round of maintenance of the stream agent's tables, or what it would do; and one of a table that
 //! another program names.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
 use anyhow::{Context as _, bail};
@@ -16,11 +15,7 @@ use lakewright_lake::maintain::{Known, maintain, optimizers};
 /// # Errors
 /// There is no such table, or something of the maintenance failed; the other tables were maintained.
 pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> anyhow::Result<()> {
-    let aws = Aws::connect(Options::default()).await?;
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws,
-    };
+    let aws = Aws::connect(Options::default()).await?.of_configured(config.account.as_deref());
     let policy = lakewright_stream::policy(&config.maintenance.clone().unwrap_or_default());
     // Tables of others are theirs to maintain.
     let own = config.tables.iter().filter(|table| table.existing.is_none());
@@ -71,7 +66,7 @@ pub async fn one() -> anyhow::Result<()> {
     let mut text = String::new();
     std::io::stdin().lock().read_to_string(&mut text).context("read the order from standard input")?;
     let order: Order = serde_json::from_str(&text).context("read the order on standard input")?;
-    let aws = Aws::connect(Options::default()).await?.of_account(&order.account, BTreeMap::new());
+    let aws = Aws::connect(Options::default()).await?.of_configured(Some(&order.account));
     let outcome = match outcome(&aws, &order).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Failed(format!("{error:#}")),

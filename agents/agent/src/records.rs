@@ -1,6 +1,5 @@
 //! `lakewright-agent records`: which records of Kafka the tables of plain files have.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use anyhow::Context as _;
@@ -27,11 +26,7 @@ struct Records {
 /// # Errors
 /// A table can't be read.
 pub async fn run(config: StreamConfig) -> anyhow::Result<()> {
-    let aws = Aws::connect(Options::default()).await?;
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws,
-    };
+    let aws = Aws::connect(Options::default()).await?.of_configured(config.account.as_deref());
     let mut records = Vec::new();
     for table in config.tables.iter().filter(|table| !table.sink.is_in_catalog()) {
         let places = PlainTable::new(&aws, table)?.places().await.with_context(|| format!("read {}", table.name))?;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+/// Of a buffer that is filled to less than one part in so many the bytes are copied.
+const FEW: usize = 8;
+
 /// Buffers of one use: records of batches, or requests. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Buffers {
@@ -46,8 +49,14 @@ impl Buffers {
         buffer
     }
 
-    /// Shares a buffer's bytes; it comes back when the last share of them is dropped.
+    /// Shares a buffer's bytes; it comes back when the last share of them is dropped. Few bytes in a large buffer are copied,
+    /// so that it comes back at once.
     pub fn share(&self, bytes: Vec<u8>) -> Bytes {
+        if bytes.len() < bytes.capacity() / FEW {
+            let copied = Bytes::copy_from_slice(&bytes);
+            self.give_back(bytes);
+            return copied;
+        }
         Bytes::from_owner(Lent { bytes, of: self.clone() })
     }
 
@@ -68,7 +77,7 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_when_the_last_share_of_it_is_gone() {
         let buffers = Buffers::new(1, 4096);
-        let mut buffer = buffers.take(100);
+        let mut buffer = buffers.take(10);
         buffer.extend_from_slice(b"some bytes");
         let place = buffer.as_ptr();
         let shared = buffers.share(buffer);
@@ -81,9 +90,18 @@ mod tests {
     }
 
     #[test]
+    fn few_bytes_keep_no_large_buffer() {
+        let buffers = Buffers::new(1, 4096);
+        let mut buffer = buffers.take(1000);
+        buffer.extend_from_slice(b"some bytes");
+        let shared = buffers.share(buffer);
+        assert_eq!((&shared[..], buffers.free.lock().len()), (&b"some bytes"[..], 1));
+    }
+
+    #[test]
     fn what_is_too_large_or_too_many_is_freed() {
         let buffers = Buffers::new(1, 4096);
-        drop(buffers.share(Vec::with_capacity(5000)));
+        drop(buffers.share(vec![0; 5000]));
         assert!(buffers.free.lock().is_empty());
         buffers.give_back(Vec::with_capacity(10));
         buffers.give_back(Vec::with_capacity(10));

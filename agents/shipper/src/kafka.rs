@@ -1,6 +1,7 @@
 //! Topics as a source: a member of a consumer group, whose committed offsets are the pipe's position.
 
 mod adopt;
+mod filling;
 mod lag;
 mod reader;
 mod topics;

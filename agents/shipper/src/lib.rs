@@ -116,10 +116,7 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
 pub async fn run_with(agent: Agent, config: ShipperConfig, aws: Aws) -> Result<()> {
     check(&config)?;
     let latches = ["index", "backup"].map(|sink| (sink, agent.health.latch()));
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws,
-    };
+    let aws = aws.of_configured(config.account.as_deref());
     let target = target(&config.search)?;
     let (metrics, letters) = (Metrics::new(&agent), Letters::new(&agent.state_dir));
     let (kafka, adopted, latches) = (OnceCell::new(), OnceCell::new(), Mutex::new(BTreeMap::from(latches)));
@@ -197,10 +194,9 @@ impl Shipper {
     async fn index(&self) -> Result<()> {
         let (agent, config) = (&self.agent, &self.config);
         let metrics = self.metrics.pipe("index");
-        let most = (INDEX_ROOM << 10) / 2 / BATCHES;
         let reading = Reading {
             group: config.group.clone(),
-            bytes: usize::try_from(config.bulk_bytes).unwrap_or(most).min(most),
+            bytes: self.bulk_bytes(INDEX_ROOM),
             interval: Duration::from_millis(config.bulk_interval_ms),
             max_record: Some(usize::try_from(config.max_record).unwrap_or(usize::MAX)),
             room: INDEX_ROOM,
@@ -208,12 +204,9 @@ impl Shipper {
             waits_for_settling: true,
         };
         let source = self.source(reading, &metrics).await?;
-        let entrance = Entrance::of(&self.target, &self.aws)?;
-        let search = Search::new(&self.target, entrance, config.gzip, agent.clone(), metrics.clone())?;
-        let settings = self.settings(config.index.clone(), config.time_field.clone());
+        let search = self.search(&metrics)?;
         tracing::info!(search = search.shown(), topics = ?config.topics, "shipping to the index");
-        let (transforms, letters) = (Declared::counted(config, agent)?, self.letters.clone());
-        let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
+        let sink = self.index_sink(search, self.settings(config.index.clone(), config.time_field.clone()), &metrics)?;
         self.started("index", &metrics);
         Pipe { agent, metrics: &metrics }.run(source, sink).await
     }
@@ -235,6 +228,24 @@ impl Shipper {
         let sink = BackupSink::new(self.store(&metrics), self.limits(), metrics.clone())?;
         self.started("backup", &metrics);
         Pipe { agent, metrics: &metrics }.run(source, sink).await
+    }
+
+    /// The way to the cluster of indices.
+    fn search(&self, metrics: &PipeMetrics) -> Result<Search> {
+        let entrance = Entrance::of(&self.target, &self.aws)?;
+        Search::new(&self.target, entrance, self.config.gzip, self.agent.clone(), metrics.clone())
+    }
+
+    /// The sink of an index there.
+    fn index_sink(&self, search: Search, settings: Settings, metrics: &PipeMetrics) -> Result<IndexSink> {
+        let transforms = Declared::counted(&self.config, &self.agent)?;
+        Ok(IndexSink::new(search, settings, transforms, self.letters.clone(), self.agent.clone(), metrics.clone()))
+    }
+
+    /// Reads until there are so many bytes for a request to the index, of a pipe with so much room in KiB.
+    fn bulk_bytes(&self, room: usize) -> usize {
+        let most = (room << 10) / 2 / BATCHES;
+        usize::try_from(self.config.bulk_bytes).unwrap_or(most).min(most)
     }
 
     /// How many bytes of an index's room a byte of a record takes: its own, that of its document, and that of what transforms make of it.

@@ -140,10 +140,7 @@ fn count(path: &Path, framing: &Framing) -> Result<u64> {
 
 /// Holds what files have against the backup.
 async fn held_against(all: All, config: &ShipperConfig, aws: &Aws) -> Result<Vec<Logged>> {
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws.clone(),
-    };
+    let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
     let mut listed = shelves.list().await?;

@@ -69,10 +69,7 @@ struct Progress {
 /// An object can't be read, a destination takes nothing.
 pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &Wanted) -> Result<Restored> {
     ensure!(wanted.from < wanted.to, "`--from` must be before `--to`");
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws,
-    };
+    let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
     let path = agent.state_dir.join(PROGRESS);

@@ -40,10 +40,7 @@ struct Offsets {
 /// # Errors
 /// An object can't be read.
 pub async fn held(config: &ShipperConfig, aws: &Aws) -> Result<Vec<Held>> {
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws.clone(),
-    };
+    let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
     let transforms = Declared::new(config)?;

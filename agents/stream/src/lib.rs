@@ -43,7 +43,6 @@ mod time;
 mod unknown;
 mod value;
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use anyhow::Context as _;
@@ -106,10 +105,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
 /// As [`run`].
 pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) -> anyhow::Result<()> {
     check(&config)?;
-    let aws = match &config.account {
-        Some(account) => aws.of_account(account, BTreeMap::new()),
-        None => aws,
-    };
+    let aws = aws.of_configured(config.account.as_deref());
     let registries = Registries::of(&config.tables, &aws)?;
     let latch = agent.health.latch();
     let mut kafka = access(&config.kafka).await?;

@@ -9,6 +9,7 @@ use lakewright_aws::Aws;
 use lakewright_config::agents::{AgentConfig as _, Need, Stops};
 use lakewright_config::{Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
 use logs::logs;
@@ -126,11 +127,16 @@ async fn ledger(subject: &Subject<'_>, kafka: &KafkaConnection, topics: &Topics<
             command.args(["--without-value", topic]);
         }
     }
-    let output = command.output().await.context("ask the log what it holds")?;
+    answer(command, "the log").await
+}
+
+/// What an agent's program writes when it is asked what something, `of`, holds.
+async fn answer<T: DeserializeOwned>(mut command: Command, of: &str) -> Result<T> {
+    let output = command.output().await.with_context(|| format!("ask what {of} holds"))?;
     if !output.status.success() {
-        bail!("the log can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("what {of} holds can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    serde_json::from_slice(&output.stdout).context("read what the log holds")
+    serde_json::from_slice(&output.stdout).with_context(|| format!("read what {of} holds"))
 }
 
 /// A partition by topic id and number.
@@ -234,13 +240,8 @@ async fn plain_tables(subject: &Subject<'_>) -> Result<Vec<Records>> {
         if plain.filter(|table| seen.insert(table.location.clone())).count() == 0 {
             continue;
         }
-        let mut command = subject.surroundings.command_of(placed, "records")?;
-        let output = command.output().await.context("ask what the tables of plain files have")?;
-        if !output.status.success() {
-            bail!("the tables of plain files can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        let records: Vec<Records> = serde_json::from_slice(&output.stdout).context("read what the plain files have")?;
-        all.extend(records);
+        let command = subject.surroundings.command_of(placed, "records")?;
+        all.extend(answer::<Vec<Records>>(command, "the folder of plain files").await?);
     }
     Ok(all)
 }

@@ -1,26 +1,25 @@
 //! The thread that reads: batches of records, as many as there is room for.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use bytes::Bytes;
 use lakewright_platform::Backoff;
 use lakewright_runtime::CancellationToken;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::buffers::Buffers;
+use crate::kafka::filling::{Filling, RECORD};
 use crate::kafka::topics::Topics;
 use crate::kafka::{GAPS, Gap, Held, Partition, Shared, stream};
-use crate::source::{Batch, Event, Fate, Header, Place, Stream};
+use crate::source::{Batch, Stream};
 
 /// The longest wait for a record, after which the reader looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -34,36 +33,12 @@ const KEPT: usize = 4;
 const OVER: usize = 64 << 10;
 /// After so many records that were there the reader looks at the clock.
 const CLOCK: usize = 16;
-/// The longest piece of a record that is too long, in bytes.
-const PIECE: usize = 1 << 20;
-/// What a record takes beside its bytes, in bytes.
-const RECORD: usize = 256;
 
 /// A partition as the reader knows it.
 struct Known {
     partition: Partition,
     stream: Arc<Stream>,
     next: i64,
-}
-
-/// A record of the batch that is being filled; what it has stands in the arena.
-struct Raw {
-    stream: Arc<Stream>,
-    offset: i64,
-    time_ms: Option<i64>,
-    key: Option<Range<usize>>,
-    headers: Vec<(String, Option<Range<usize>>)>,
-    body: Option<Range<usize>>,
-}
-
-/// The batch that is being filled.
-#[derive(Default)]
-struct Filling {
-    arena: Vec<u8>,
-    records: Vec<Raw>,
-    began: Option<Instant>,
-    /// Whether a partition's first record or an earlier one than the last came: either may be of a topic made again.
-    begins_anew: bool,
 }
 
 /// Reads for one pipe.
@@ -161,7 +136,7 @@ impl Reader {
     /// Reads until there are enough records, or some have waited for as long as they may.
     fn fill(&mut self) -> Result<()> {
         let (bytes, interval) = (self.shared.reading.bytes, self.shared.reading.interval);
-        while self.filling.arena.len() + self.filling.records.len() * RECORD / 4 < bytes {
+        while self.filling.size() < bytes {
             let mut came = self.poll(Duration::ZERO);
             // Asking for the time costs as much as taking a record that is there.
             if !came || self.filling.records.len().is_multiple_of(CLOCK) {
@@ -258,22 +233,7 @@ impl Reader {
             }
         }
         known.next = offset + 1;
-        let stream = Arc::clone(&known.stream);
-        let arena = &mut self.filling.arena;
-        let mut put = |bytes: &[u8]| {
-            let start = arena.len();
-            arena.extend_from_slice(bytes);
-            start..arena.len()
-        };
-        let body = message.payload().map(&mut put);
-        let key = message.key().map(&mut put);
-        let mut headers = Vec::new();
-        if let Some(all) = message.headers() {
-            headers.extend(all.iter().map(|header| (header.key.to_owned(), header.value.map(&mut put))));
-        }
-        let time_ms = message.timestamp().to_millis();
-        self.filling.records.push(Raw { stream, offset, time_ms, key, headers, body });
-        self.filling.began.get_or_insert_with(Instant::now);
+        self.filling.take(message, Arc::clone(&known.stream));
     }
 
     /// Where the message's partition stands among those that are known; begins it if it is new, or goes back.
@@ -343,13 +303,14 @@ impl Reader {
         // Records of a stream stand together.
         let mut reached: Vec<(*const Stream, i64)> = Vec::new();
         let mut events = Vec::with_capacity(records.len());
+        let most = self.shared.reading.max_record.unwrap_or(usize::MAX);
         for record in records {
             let (stream, next) = (Arc::as_ptr(&record.stream), record.offset + 1);
             match reached.last_mut() {
                 Some(last) if last.0 == stream => last.1 = next,
                 _ => reached.push((stream, next)),
             }
-            self.events(&arena, record, &mut events);
+            record.append_to(&mut events, &arena, most);
         }
         let reached: HashMap<*const Stream, i64> = reached.into_iter().collect();
         for held in self.shared.consumer.context().held.lock().values_mut() {
@@ -365,45 +326,5 @@ impl Reader {
             self.shared.metrics.trouble.of("read").ends();
         }
         Batch { events, bytes, room: Some(room) }
-    }
-
-    /// A record as an event, or as several if it is too long.
-    fn events(&self, arena: &Bytes, record: Raw, events: &mut Vec<Event>) {
-        let sequence = u64::try_from(record.offset).unwrap_or_default();
-        let body = record.body.map(|range| arena.slice(range));
-        let mut event = Event {
-            place: Place { stream: record.stream, sequence },
-            next: sequence + 1,
-            time_ms: record.time_ms,
-            key: record.key.map(|range| arena.slice(range)),
-            headers: record
-                .headers
-                .into_iter()
-                .map(|(name, value)| Header { name, value: value.map(|range| arena.slice(range)) })
-                .collect(),
-            body,
-            fate: Fate::Keep,
-            made: None,
-        };
-        let most = self.shared.reading.max_record.unwrap_or(usize::MAX);
-        let Some(long) = event.body.take_if(|body| body.len() > most) else {
-            events.push(event);
-            return;
-        };
-        let count = long.len().div_ceil(PIECE);
-        for number in 0..count {
-            let mut piece = event.clone();
-            piece.body = Some(long.slice(number * PIECE..((number + 1) * PIECE).min(long.len())));
-            piece.fate = Fate::Piece(format!(
-                "the record has {} bytes, more than `max_record` lets through ({most}); this is piece {} of {count}",
-                long.len(),
-                number + 1
-            ));
-            if number + 1 < count {
-                // Before its last piece nothing of it is settled.
-                piece.next = sequence;
-            }
-            events.push(piece);
-        }
     }
 }

@@ -9,8 +9,6 @@ use super::{LocalSource, Reading};
 use crate::backup::{BackupSink, Limits};
 use crate::metrics::PipeMetrics;
 use crate::pipe::Pipe;
-use crate::search::{Entrance, IndexSink, Search};
-use crate::transforms::Declared;
 use crate::{BACKUP_BATCH, BATCHES, Shipper};
 
 /// The room of a pipe from a source of this host, in KiB.
@@ -32,20 +30,17 @@ impl Shipper {
     pub(crate) async fn index_local(&self, name: &str) -> Result<()> {
         let (agent, config) = (&self.agent, &self.config);
         let metrics = self.metrics.local_pipe("index", name);
-        let most = (ROOM << 10) / 2 / BATCHES;
         let reading = Reading {
-            bytes: usize::try_from(config.bulk_bytes).unwrap_or(most).min(most),
+            bytes: self.bulk_bytes(ROOM),
             interval: Duration::from_millis(config.bulk_interval_ms),
             room: ROOM,
             weight: self.weight(),
         };
         let source = self.open(name, "index", reading, &metrics)?;
-        let entrance = Entrance::of(&self.target, &self.aws)?;
-        let search = Search::new(&self.target, entrance, config.gzip, agent.clone(), metrics.clone())?;
         let settings = self.settings(index_of(&config.index, name), self.declared(name)?.time_field.clone());
+        let search = self.search(&metrics)?;
         tracing::info!(search = search.shown(), source = name, "shipping to the index");
-        let (transforms, letters) = (Declared::counted(config, agent)?, self.letters.clone());
-        let sink = IndexSink::new(search, settings, transforms, letters, agent.clone(), metrics.clone());
+        let sink = self.index_sink(search, settings, &metrics)?;
         metrics.trouble.of("pipe").ends();
         Pipe { agent, metrics: &metrics }.run(source, sink).await
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::sources::index_of;
 use lakewright_config::agents::{AgentConfig as _, Stops};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::shipped::{Part, both};
-use super::{PATIENCE, Subject, differing};
+use super::{PATIENCE, Subject, answer, differing};
 use crate::names::APPLICATION_LOG;
 use crate::up::agents::Placed;
 use crate::up::report::Check;
@@ -39,11 +39,9 @@ pub(super) async fn logs(subject: &Subject<'_>) -> Result<Vec<Check>> {
         if folders.is_empty() || config.sources.is_empty() {
             continue;
         }
-        let logged: Vec<Logged> = logged(subject, placed)
-            .await?
-            .into_iter()
-            .filter(|one| folders.iter().any(|f| one.path.starts_with(f)))
-            .collect();
+        let command = subject.surroundings.command_of(placed, "logged")?;
+        let mut logged: Vec<Logged> = answer(command, "each log file").await?;
+        logged.retain(|one| folders.iter().any(|folder| one.path.starts_with(folder)));
         if config.sources.contains_key(APPLICATION_LOG) {
             checks.extend(unread(&folders, &logged)?);
         }
@@ -64,15 +62,6 @@ fn ended_before(subject: &Subject<'_>, shipper: &Placed) -> Result<Vec<PathBuf>>
         std::path::absolute(&folder).with_context(|| format!("find the folder {}", folder.display()))
     });
     folders.collect()
-}
-
-async fn logged(subject: &Subject<'_>, placed: &Placed) -> Result<Vec<Logged>> {
-    let mut command = subject.surroundings.command_of(placed, "logged")?;
-    let output = command.output().await.context("ask what log files hold")?;
-    if !output.status.success() {
-        bail!("the log files can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    serde_json::from_slice(&output.stdout).context("read what log files hold")
 }
 
 /// Files with something in them that no source has: the check of each fails.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::AgentConfig as _;
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Records, Subject, differing, ledger, offsets_since};
+use super::{PATIENCE, Records, Subject, answer, differing, ledger, offsets_since};
 use crate::up::agents::Placed;
 use crate::up::report::Check;
 
@@ -75,12 +75,7 @@ pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
 
 /// What the backup of an agent that ran has.
 async fn read_backup(subject: &Subject<'_>, placed: &Placed) -> Result<Vec<Records>> {
-    let mut command = subject.surroundings.command_of(placed, "backed-up")?;
-    let output = command.output().await.context("ask what the backup has")?;
-    if !output.status.success() {
-        bail!("the backup can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    serde_json::from_slice(&output.stdout).context("read what the backup has")
+    answer(subject.surroundings.command_of(placed, "backed-up")?, "the backup").await
 }
 
 /// A part of the documents, of each of which a member counts the places.
