@@ -19,7 +19,7 @@ use lakewright_account::{Faults, Secret};
 use lakewright_kafka::{Authorizer, Listener, Login};
 use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
-use lakewright_search::Access;
+use lakewright_search::{Access, Product};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -305,9 +305,14 @@ impl lakewright_search::Logins for BySecrets {
 
 async fn start_search(data: &Path, port: u16, logins: Option<BySecrets>) -> Result<lakewright_search::Running> {
     let logins = logins.map(|logins| Arc::new(logins) as Arc<dyn lakewright_search::Logins>);
-    lakewright_search::serve(lakewright_search::Config { data: data.join("search"), port, logins })
-        .await
-        .context("start the search index")
+    lakewright_search::serve(lakewright_search::Config {
+        data: data.join("search"),
+        port,
+        logins,
+        product: Product::default(),
+    })
+    .await
+    .context("start the search index")
 }
 
 async fn start_registry(data: &Path, port: u16) -> Result<lakewright_registry::Running> {

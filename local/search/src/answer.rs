@@ -32,6 +32,16 @@ impl SearchError {
         Self { status: 404, kind: "index_not_found_exception", reason: format!("no such index [{name}]") }
     }
 
+    /// Something else that doesn't exist.
+    pub fn missing(reason: impl Into<String>) -> Self {
+        Self { status: 404, kind: "resource_not_found_exception", reason: reason.into() }
+    }
+
+    /// A mapping that can't be.
+    pub fn mapping(reason: impl Into<String>) -> Self {
+        Self { status: 400, kind: "mapper_parsing_exception", reason: reason.into() }
+    }
+
     /// A failure of this program or its disk.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Self { status: 503, kind: "unavailable_shards_exception", reason: error.to_string() }

@@ -81,7 +81,7 @@ impl Layout {
     }
 }
 
-/// The value with its short texts only; all texts are appended to `all`.
+/// The value with its short texts, and numbers and booleans as texts; all texts are appended to `all`.
 fn texts(value: &Value, all: &mut String) -> Value {
     match value {
         Value::String(text) => {
@@ -99,6 +99,7 @@ fn texts(value: &Value, all: &mut String) -> Value {
                 .filter(|(_, value)| !value.is_null())
                 .collect(),
         ),
-        _ => Value::Null,
+        Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
+        Value::Null => Value::Null,
     }
 }

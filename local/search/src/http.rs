@@ -1,5 +1,7 @@
 //! The HTTP endpoints.
 
+mod templates;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +14,13 @@ use axum::routing::{get, post, put};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::Logins;
 use crate::answer::SearchError;
 use crate::login::{self, Who};
 use crate::patience::Patience;
 use crate::search;
 use crate::strict;
 use crate::writer::{Done, Operation, Outcome, Store};
+use crate::{Logins, Product};
 
 /// The largest request with documents, in bytes, as Elasticsearch has it.
 const LARGEST: usize = 100 * 1024 * 1024;
@@ -31,7 +33,7 @@ type Shared = State<Arc<Store>>;
 type Answer = Result<Json<Value>, SearchError>;
 
 /// The routes, for those who may log in, or for everybody.
-pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>) -> Router {
+pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>, product: Product) -> Router {
     let documents = Router::new()
         .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
         .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
@@ -49,20 +51,28 @@ pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>) -> Router {
         .route("/{index}/_mapping", get(describe))
         .route("/{index}/_refresh", post(refresh).get(refresh))
         .route("/{index}/_doc/{id}", get(get_document).put(put_document).post(put_document).delete(delete_document))
+        .merge(templates::routes())
         .layer(DefaultBodyLimit::max(LARGEST_QUERY))
         .merge(documents)
         .with_state(store)
+        .layer(Extension(product))
         .layer(middleware::from_fn_with_state(logins, login::checked))
 }
 
-async fn about() -> Json<Value> {
-    // Clients look at the version to choose their dialect: 8 is the one that this part of the API follows.
-    json_of(json!({
+async fn about(Extension(product): Extension<Product>) -> Json<Value> {
+    // Clients look at the version to choose their dialect.
+    let version = match product {
+        Product::Elasticsearch => json!({ "number": "8.0.0", "build_flavor": "default" }),
+        Product::OpenSearch => json!({ "number": "2.0.0", "distribution": "opensearch" }),
+    };
+    let mut about = json!({
         "name": "lakewright-local",
         "cluster_name": "lakewright",
-        "version": { "number": "8.0.0", "lakewright": env!("CARGO_PKG_VERSION") },
+        "version": version,
         "tagline": "a search index on this machine",
-    }))
+    });
+    about["version"]["lakewright"] = json!(env!("CARGO_PKG_VERSION"));
+    json_of(about)
 }
 
 fn json_of(value: Value) -> Json<Value> {

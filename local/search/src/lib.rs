@@ -13,6 +13,7 @@ mod query;
 mod search;
 mod sort;
 mod strict;
+mod template;
 mod writer;
 
 use std::net::SocketAddr;
@@ -40,6 +41,18 @@ pub struct Config {
     pub port: u16,
     /// Who may log in. Without it, whoever reaches the index does everything.
     pub logins: Option<Arc<dyn Logins>>,
+    /// Which server it stands for.
+    pub product: Product,
+}
+
+/// A server whose API it speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Product {
+    /// Elasticsearch 8.
+    #[default]
+    Elasticsearch,
+    /// OpenSearch 2.
+    OpenSearch,
 }
 
 /// Who may log in to an index, and to do what.
@@ -54,7 +67,7 @@ pub enum Access {
     /// Everything.
     Everything,
     /// Putting new documents into the indices whose names begin so, as Elasticsearch's rights `create_doc` and
-    /// `auto_configure` have it.
+    /// `auto_configure` have it, and the templates and policies that these indices are made by.
     Creating(String),
 }
 
@@ -88,7 +101,7 @@ impl Running {
 /// # Errors
 /// The port is in use, the folder can't be written, is in use or was made by another version.
 pub async fn serve(config: Config) -> Result<Running> {
-    let Config { data, port, logins } = config;
+    let Config { data, port, logins, product } = config;
     std::fs::create_dir_all(&data).with_context(|| format!("make the data folder {}", data.display()))?;
     check_version(&data)?;
     let store = Arc::new(Store::open(&data).with_context(|| format!("open the search index in {}", data.display()))?);
@@ -97,7 +110,7 @@ pub async fn serve(config: Config) -> Result<Running> {
     })?;
     let address = listener.local_addr().context("ask for the search index's address")?;
     let stop = CancellationToken::new();
-    let routes = TowerToHyperService::new(http::router(Arc::clone(&store), logins));
+    let routes = TowerToHyperService::new(http::router(Arc::clone(&store), logins, product));
     let server = tokio::spawn(listen::serve(listener, Limits::default(), routes, stop.clone()));
     Ok(Running { address, stop, server, store })
 }

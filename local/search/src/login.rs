@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -47,12 +47,19 @@ pub async fn checked(State(logins): State<Option<Arc<dyn Logins>>>, mut request:
             None => return unknown(),
         },
     };
-    let writes_documents = request.uri().path().ends_with("/_bulk");
-    if who.access != Access::Everything && !writes_documents {
+    if who.access != Access::Everything && !is_shippers(request.method(), request.uri().path()) {
         return who.refused(&format!("{} {}", request.method(), request.uri().path())).into_response();
     }
     request.extensions_mut().insert(who);
     next.run(request).await
+}
+
+/// Whether a request is one of a user who adds documents: with them, or for what their indices are made by.
+fn is_shippers(method: &Method, path: &str) -> bool {
+    let is_of_indices = ["/_index_template/", "/_ilm/policy/"].iter().any(|begin| path.starts_with(begin));
+    path.ends_with("/_bulk")
+        || method == Method::GET && path == "/"
+        || matches!(*method, Method::GET | Method::PUT) && is_of_indices
 }
 
 fn known(logins: &dyn Logins, headers: &HeaderMap) -> Option<Who> {

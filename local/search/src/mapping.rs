@@ -1,32 +1,70 @@
-//! What type each field of an index has: the type of the first value seen, as dynamic mapping has it.
+//! What type each field of an index has: that of its template, or else the type of the first value seen, as dynamic mapping has it.
+
+mod learn;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use learn::{MOST, Unfit};
+
+use crate::template::Rules;
+
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum FieldType {
     /// Whole numbers.
     Long,
     /// Other numbers.
     Float,
+    /// Other numbers of 64 bits.
+    Double,
     /// True or false.
     Boolean,
     /// RFC 3339 times.
     Date,
     /// Text, and as a whole under `.keyword`.
     Text,
+    /// Text as a whole.
+    Keyword,
+    /// Addresses.
+    Ip,
+    /// Places on the earth.
+    GeoPoint,
+    /// Bytes in Base64, in which nothing is found.
+    Binary,
     /// An object with fields of its own.
     Object,
+    /// An object whose values are found by their paths, whatever they are.
+    Flattened,
+    /// Whatever it is: nothing is found in it.
+    Disabled,
 }
 
-/// The fields of all indices.
+/// A policy for indices of a certain age.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// As it was put.
+    pub body: Value,
+    /// How often.
+    pub version: u64,
+}
+
+/// The fields of all indices, and what they are made by.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Mappings {
     indices: BTreeMap<String, BTreeMap<String, FieldType>>,
+    /// What each index got from its template.
+    #[serde(default)]
+    rules: BTreeMap<String, Rules>,
+    /// Index templates by name, as they were put.
+    #[serde(default)]
+    pub templates: BTreeMap<String, Value>,
+    /// Policies by name.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
 }
 
 impl Mappings {
@@ -40,134 +78,90 @@ impl Mappings {
         self.indices.contains_key(index)
     }
 
-    /// Makes an empty index; false when there is one.
+    /// Makes an empty index by its template; false when there is one.
     pub fn create(&mut self, index: &str) -> bool {
         if self.contains(index) {
             return false;
         }
-        self.indices.insert(index.to_owned(), BTreeMap::new());
+        let rules = Rules::of(&self.templates, index);
+        let fields = rules.as_ref().map(Rules::fields).unwrap_or_default();
+        self.indices.insert(index.to_owned(), fields);
+        self.rules.extend(rules.map(|rules| (index.to_owned(), rules)));
         true
     }
 
     /// Forgets an index.
     pub fn remove(&mut self, index: &str) {
         self.indices.remove(index);
+        self.rules.remove(index);
     }
 
-    /// The type of a field in the first of the indices that knows it.
+    /// The type of a field in the first of the indices that knows it; of what stands in an object that is kept flat, a text as a
+    /// whole.
     pub fn field(&self, indices: &[String], field: &str) -> Option<FieldType> {
-        indices.iter().find_map(|index| self.indices.get(index)?.get(field).copied())
+        indices.iter().find_map(|index| {
+            let fields = self.indices.get(index)?;
+            fields.get(field).copied().or_else(|| {
+                let parents = field.match_indices('.').map(|(dot, _)| &field[..dot]);
+                let mut types = parents.filter_map(|parent| fields.get(parent));
+                types.any(|kind| *kind == FieldType::Flattened).then_some(FieldType::Keyword)
+            })
+        })
+    }
+
+    /// Whether values of a field are found as a whole under `.keyword` in one of the indices.
+    pub fn has_keyword(&self, indices: &[String], field: &str) -> bool {
+        indices.iter().any(|index| {
+            let Some(kind) = self.indices.get(index).and_then(|fields| fields.get(field)) else { return false };
+            match self.rules.get(index).and_then(|rules| rules.mapping(field, *kind)) {
+                Some(mapping) => mapping["fields"]["keyword"]["type"] == "keyword",
+                None => *kind == FieldType::Text,
+            }
+        })
     }
 
     /// Takes a document's fields in; whether any was new.
     ///
     /// # Errors
-    /// A value doesn't fit the type that its field has; then nothing is taken in.
-    pub fn learn(&mut self, index: &str, source: &Map<String, Value>) -> Result<bool, String> {
-        let mut new = Vec::new();
-        let known = self.indices.get(index);
-        walk(source, "", &mut |path, value| check(known, &mut new, path, value))?;
-        let changed = !new.is_empty() || known.is_none();
-        let fields = self.indices.entry(index.to_owned()).or_default();
-        fields.extend(new);
-        Ok(changed)
+    /// A value doesn't fit the type that its field has, or there would be too many; then nothing is taken in.
+    pub fn learn(&mut self, index: &str, source: &Map<String, Value>) -> Result<bool, Unfit> {
+        let is_new = self.create(index);
+        let (fields, rules) = (&self.indices[index], self.rules.get(index));
+        match learn::new_fields(fields, rules, source) {
+            Ok(new) => {
+                let changed = is_new || !new.is_empty();
+                self.indices.entry(index.to_owned()).or_default().extend(new);
+                Ok(changed)
+            }
+            Err(unfit) => {
+                // An index is made for the first document that it takes.
+                if is_new {
+                    self.remove(index);
+                }
+                Err(unfit)
+            }
+        }
     }
 
     /// The mapping of an index as `_mapping` answers it.
     pub fn describe(&self, index: &str) -> Value {
         let fields = self.indices.get(index).cloned().unwrap_or_default();
+        let rules = self.rules.get(index);
         let properties: Map<String, Value> = fields
             .into_iter()
             .map(|(name, field)| {
-                let value = match field {
+                let known = rules.and_then(|rules| rules.mapping(&name, field)).cloned();
+                let value = known.unwrap_or_else(|| match field {
                     FieldType::Text => {
                         json!({"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}})
                     }
                     other => json!({ "type": other }),
-                };
+                });
                 (name, value)
             })
             .collect();
         json!({ "mappings": { "properties": properties } })
     }
-}
-
-/// Calls back with the path and value of each scalar and of each object.
-fn walk<'a>(
-    source: &'a Map<String, Value>,
-    prefix: &str,
-    each: &mut impl FnMut(&str, &'a Value) -> Result<(), String>,
-) -> Result<(), String> {
-    for (name, value) in source {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        walk_value(value, &path, each)?;
-    }
-    Ok(())
-}
-
-fn walk_value<'a>(
-    value: &'a Value,
-    path: &str,
-    each: &mut impl FnMut(&str, &'a Value) -> Result<(), String>,
-) -> Result<(), String> {
-    match value {
-        Value::Array(values) => values.iter().try_for_each(|value| walk_value(value, path, each)),
-        Value::Object(fields) => {
-            each(path, value)?;
-            walk(fields, path, each)
-        }
-        scalar => each(path, scalar),
-    }
-}
-
-/// Checks a value against its field's type; a field not known yet is added to the new ones.
-fn check(
-    known: Option<&BTreeMap<String, FieldType>>,
-    new: &mut Vec<(String, FieldType)>,
-    path: &str,
-    value: &Value,
-) -> Result<(), String> {
-    let field = known
-        .and_then(|fields| fields.get(path).copied())
-        .or_else(|| new.iter().find(|(name, _)| name == path).map(|(_, field)| *field));
-    let Some(field) = field else {
-        new.extend(type_of(value).map(|field| (path.to_owned(), field)));
-        return Ok(());
-    };
-    let fits = match (field, value) {
-        (_, Value::Null) | (FieldType::Object, Value::Object(_)) => true,
-        (FieldType::Object, _) | (_, Value::Object(_)) => false,
-        (FieldType::Long | FieldType::Float, Value::String(text)) => text.parse::<f64>().is_ok(),
-        (FieldType::Long | FieldType::Float, value) => value.is_number(),
-        (FieldType::Boolean, Value::String(text)) => text == "true" || text == "false",
-        (FieldType::Boolean, value) => value.is_boolean(),
-        (FieldType::Date, Value::String(text)) => is_date(text),
-        (FieldType::Date, value) => value.is_i64(),
-        (FieldType::Text, _) => true,
-    };
-    if fits {
-        return Ok(());
-    }
-    let shown = value.to_string().chars().take(80).collect::<String>();
-    let name = serde_json::to_value(field).unwrap_or_default();
-    Err(format!("failed to parse field [{path}] of type [{}]: {shown}", name.as_str().unwrap_or_default()))
-}
-
-fn type_of(value: &Value) -> Option<FieldType> {
-    Some(match value {
-        Value::Null | Value::Array(_) => return None,
-        Value::Bool(_) => FieldType::Boolean,
-        Value::Number(number) if number.is_f64() => FieldType::Float,
-        Value::Number(_) => FieldType::Long,
-        Value::String(text) if is_date(text) => FieldType::Date,
-        Value::String(_) => FieldType::Text,
-        Value::Object(_) => FieldType::Object,
-    })
-}
-
-/// Whether a text is an RFC 3339 time.
-pub fn is_date(text: &str) -> bool {
-    text.len() >= 20 && text.as_bytes()[4] == b'-' && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
 #[cfg(test)]
@@ -190,11 +184,23 @@ mod tests {
             (json!({"at": "yesterday"}), "[at] of type [date]"),
             (json!({"o": 3}), "[o] of type [object]"),
             (json!({"t": {"a": 1}}), "[t] of type [text]"),
+            (json!({"o.in": "maybe"}), "[o.in] of type [boolean]"),
         ] {
-            let reason = mappings.learn("i", &object(&wrong)).expect_err("does not fit");
-            assert!(reason.contains(part), "{reason}");
+            let unfit = mappings.learn("i", &object(&wrong)).expect_err("does not fit");
+            assert!(unfit.reason.contains(part) && unfit.kind == "document_parsing_exception", "{unfit:?}");
         }
         assert_eq!(mappings.field(&["i".into()], "new"), None, "a refused document teaches nothing");
         assert_eq!(mappings.learn("i", &object(&json!({"n": "12", "t": 5}))), Ok(false));
+    }
+
+    #[test]
+    fn a_thousand_fields_are_enough() {
+        let mut mappings = Mappings::default();
+        assert_eq!(mappings.learn("i", &object(&json!({"n": 1}))), Ok(true));
+        let many: Map<String, Value> = (0..1000).map(|number| (format!("m{number}"), json!(number))).collect();
+        let unfit = mappings.learn("i", &many).expect_err("too many");
+        assert_eq!(unfit.kind, "illegal_argument_exception");
+        assert!(unfit.reason.contains("Limit of total fields [1000]"), "{unfit:?}");
+        assert_eq!(mappings.learn("i", &object(&json!({"n": 1, "m": 1}))), Ok(true), "the index goes on");
     }
 }

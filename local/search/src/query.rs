@@ -215,10 +215,23 @@ impl Parser<'_> {
         if field == "_index" {
             return Ok(term_query(Term::from_field_text(self.layout.index, value.as_str().unwrap_or_default())));
         }
-        if let Some(path) = field.strip_suffix(".keyword") {
+        let known = self.mappings.field(self.indices, field);
+        if let (None, Some(path)) = (known, field.strip_suffix(".keyword")) {
+            if !self.mappings.has_keyword(self.indices, path) {
+                return Ok(Box::new(EmptyQuery));
+            }
             return Ok(term_query(text_term(self.layout.keywords, path, &plain(value))));
         }
-        let Some(field_type) = self.mappings.field(self.indices, field) else { return Ok(Box::new(EmptyQuery)) };
+        let Some(field_type) = known else { return Ok(Box::new(EmptyQuery)) };
+        match field_type {
+            FieldType::Keyword | FieldType::Ip => {
+                return Ok(term_query(text_term(self.layout.keywords, field, &plain(value))));
+            }
+            FieldType::Flattened | FieldType::Disabled | FieldType::Binary | FieldType::GeoPoint => {
+                return Ok(Box::new(EmptyQuery));
+            }
+            _ => {}
+        }
         if field_type == FieldType::Text {
             return Ok(term_query(text_term(self.layout.fields, field, &plain(value).to_lowercase())));
         }
@@ -233,11 +246,11 @@ impl Parser<'_> {
             return Ok(Box::new(EmptyQuery));
         };
         // A whole number may be stored as one or, in another document, as a float: each has its own terms.
-        let widths = if matches!(field_type, FieldType::Long | FieldType::Float) { 2 } else { 1 };
+        let widths = if matches!(field_type, FieldType::Long | FieldType::Float | FieldType::Double) { 2 } else { 1 };
         let mut any: Vec<(Occur, Boxed)> = Vec::with_capacity(widths);
         for width in 0..widths {
             let term = |value: &Value| -> Result<Term, SearchError> {
-                if field_type == FieldType::Text {
+                if matches!(field_type, FieldType::Text | FieldType::Keyword | FieldType::Ip) {
                     return Ok(text_term(self.layout.fields, field.trim_end_matches(".keyword"), &plain(value)));
                 }
                 let terms = typed_terms(self.layout.fields, field, field_type, value)?;
@@ -316,7 +329,7 @@ fn typed_terms(field: Field, path: &str, kind: FieldType, value: &Value) -> Resu
     let text = plain(value);
     let wrong = || SearchError::illegal(format!("failed to create query: [{text}] does not fit the field [{path}]"));
     match kind {
-        FieldType::Long | FieldType::Float => {
+        FieldType::Long | FieldType::Float | FieldType::Double => {
             let number: f64 = text.parse().map_err(|_| wrong())?;
             let mut whole = base();
             whole.append_type_and_fast_value(text.parse::<i64>().unwrap_or(number.floor() as i64));
@@ -338,6 +351,6 @@ fn typed_terms(field: Field, path: &str, kind: FieldType, value: &Value) -> Resu
             term.append_type_and_fast_value(DateTime::from_timestamp_nanos(nanos));
             Ok(vec![term])
         }
-        FieldType::Text | FieldType::Object => Ok(vec![text_term(field, path, &text)]),
+        _ => Ok(vec![text_term(field, path, &text)]),
     }
 }

@@ -1,6 +1,6 @@
 //! The store: one writer thread that applies requests in order and commits those that came together at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::SearchError;
 use crate::document::Layout;
-use crate::mapping::Mappings;
+use crate::mapping::{Mappings, Policy, Unfit};
 
 /// The writer's memory in bytes; beyond it a segment is written.
 const WRITER_BYTES: usize = 64 * 1024 * 1024;
@@ -38,6 +38,10 @@ pub enum Operation {
     CreateIndex { index: String },
     /// Deletes an index with its documents.
     DeleteIndex { index: String },
+    /// Keeps an index template, or lets one go.
+    SetTemplate { name: String, body: Option<Value> },
+    /// Keeps a policy, or lets one go.
+    SetPolicy { name: String, policy: Option<Policy> },
 }
 
 /// What became of an operation.
@@ -164,6 +168,16 @@ struct Round {
     mapped: bool,
 }
 
+/// Keeps something under a name, or lets it go.
+fn set<T>(all: &mut BTreeMap<String, T>, name: String, one: Option<T>, round: &mut Round) -> Done {
+    round.mapped = true;
+    let Some(one) = one else {
+        all.remove(&name);
+        return Done::Deleted;
+    };
+    if all.insert(name, one).is_some() { Done::Updated } else { Done::Created }
+}
+
 impl Worker {
     fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
@@ -262,6 +276,8 @@ impl Worker {
                 round.mapped = true;
                 Ok(Done::Created)
             }
+            Operation::SetTemplate { name, body } => Ok(set(&mut self.mappings.write().templates, name, body, round)),
+            Operation::SetPolicy { name, policy } => Ok(set(&mut self.mappings.write().policies, name, policy, round)),
             Operation::DeleteIndex { index } => {
                 if !self.mappings.read().contains(&index) {
                     return Err(SearchError::no_index(&index));
@@ -300,7 +316,7 @@ impl Worker {
         let learned = self.mappings.write().learn(index, source);
         match learned {
             Ok(new) => round.mapped |= new,
-            Err(reason) => return Err(SearchError { status: 400, kind: "document_parsing_exception", reason }),
+            Err(Unfit { kind, reason }) => return Err(SearchError { status: 400, kind, reason }),
         }
         if existed {
             let term = Term::from_field_text(self.layout.key, &key);

@@ -25,7 +25,12 @@ async fn call(address: SocketAddr, method: Method, path: &str, body: &str) -> (u
 }
 
 async fn started(folder: &tempfile::TempDir) -> lakewright_search::Running {
-    let config = lakewright_search::Config { data: folder.path().to_owned(), port: 0, logins: None };
+    let config = lakewright_search::Config {
+        data: folder.path().to_owned(),
+        port: 0,
+        logins: None,
+        product: lakewright_search::Product::default(),
+    };
     lakewright_search::serve(config).await.expect("start")
 }
 
@@ -197,7 +202,12 @@ async fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(ids(&found), ["1"]);
     again.shutdown().await;
     std::fs::write(folder.path().join("VERSION"), "0").expect("write");
-    let config = lakewright_search::Config { data: folder.path().to_owned(), port: 0, logins: None };
+    let config = lakewright_search::Config {
+        data: folder.path().to_owned(),
+        port: 0,
+        logins: None,
+        product: lakewright_search::Product::default(),
+    };
     let error = format!("{:#}", lakewright_search::serve(config).await.expect_err("another version"));
     assert!(error.contains("made by version 0"), "{error}");
 }

@@ -44,7 +44,8 @@ fn bulk(action: &str, index: &str, id: &str) -> String {
 }
 
 async fn started(folder: &tempfile::TempDir, logins: Option<Arc<dyn Logins>>) -> lakewright_search::Running {
-    let config = Config { data: folder.path().to_owned(), port: 0, logins };
+    let config =
+        Config { data: folder.path().to_owned(), port: 0, logins, product: lakewright_search::Product::default() };
     lakewright_search::serve(config).await.expect("start")
 }
 
