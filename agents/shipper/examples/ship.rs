@@ -123,6 +123,8 @@ async fn ship(words: &[String]) -> Result<()> {
         days_back: 30,
         days_ahead: 1,
         max_record: 10_000_000,
+        fields: std::collections::BTreeMap::new(),
+        keep_days: None,
         transforms: if transforms == "true" { serde_json::from_str(TRANSFORMS)? } else { Vec::new() },
         sources: std::collections::BTreeMap::new(),
         watch: None,

@@ -29,7 +29,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use lakewright_aws::{Aws, Options};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::backup_group;
-use lakewright_config::agents::shipper::sources::name_mistake;
+use lakewright_config::agents::shipper::sources::{name_mistake, time_field};
 use lakewright_platform::Backoff;
 use lakewright_runtime::kafka::{Access, TopicIdentity, access, describe, ensure as ensure_topics};
 use lakewright_runtime::{Agent, Latch};
@@ -42,7 +42,7 @@ use crate::kafka::{KafkaSource, Reading, adopt};
 use crate::letters::Letters;
 use crate::metrics::{Metrics, PipeMetrics};
 use crate::pipe::Pipe;
-use crate::search::{Entrance, IndexSink, Search, Settings, Target, target};
+use crate::search::{Entrance, IndexSink, Search, Settings, Shape, Target, Templates, target};
 use crate::transforms::Declared;
 
 pub use logged::{Logged, logged};
@@ -81,6 +81,25 @@ pub fn check(config: &ShipperConfig) -> Result<()> {
         local::check(source).with_context(|| format!("the source `{name}`"))?;
     }
     Ok(())
+}
+
+/// The shape of indices whose names begin so: of the topics' records, or of those of a source of hosts. One that isn't declared any more
+/// has the default time.
+fn shape_of(config: &ShipperConfig, source: Option<&str>, index: &str) -> Shape {
+    let declared = source.and_then(|source| config.sources.get(source));
+    let (sources, default) = match source {
+        None => (config.topics.clone(), config.time_field.clone()),
+        Some(source) => (vec![source.to_owned()], time_field()),
+    };
+    let time_field = declared.map_or(&default, |declared| &declared.time_field);
+    let none = BTreeMap::new();
+    let fields = match (source, declared) {
+        (None, _) => &config.fields,
+        (Some(_), Some(declared)) => &declared.fields,
+        (Some(_), None) => &none,
+    };
+    let keep_days = declared.map_or(config.keep_days, |declared| declared.keep_days);
+    Shape::new(index.to_owned(), time_field, fields, (&config.transforms, &sources), keep_days)
 }
 
 /// What the pipes are made of.
@@ -204,7 +223,7 @@ impl Shipper {
             waits_for_settling: true,
         };
         let source = self.source(reading, &metrics).await?;
-        let search = self.search(&metrics)?;
+        let search = self.search(shape_of(config, None, &config.index), &metrics)?;
         tracing::info!(search = search.shown(), topics = ?config.topics, "shipping to the index");
         let sink = self.index_sink(search, self.settings(config.index.clone(), config.time_field.clone()), &metrics)?;
         self.started("index", &metrics);
@@ -230,10 +249,11 @@ impl Shipper {
         Pipe { agent, metrics: &metrics }.run(source, sink).await
     }
 
-    /// The way to the cluster of indices.
-    fn search(&self, metrics: &PipeMetrics) -> Result<Search> {
+    /// The way to the cluster, for indices of a shape.
+    fn search(&self, shape: Shape, metrics: &PipeMetrics) -> Result<Search> {
         let entrance = Entrance::of(&self.target, &self.aws)?;
-        Search::new(&self.target, entrance, self.config.gzip, self.agent.clone(), metrics.clone())
+        let search = Search::new(&self.target, entrance, self.config.gzip, self.agent.clone(), metrics.clone())?;
+        Ok(search.with(Templates::new(shape, metrics.trouble.of("templates"))))
     }
 
     /// The sink of an index there.

@@ -64,6 +64,8 @@ pub struct PipeMetrics {
     pub refused: Both,
     /// Records whose day is outside the window of daily indices.
     pub outside: Counter,
+    /// Documents whose record stands under `flattened`.
+    pub flattened: Counter,
     /// Requests that were tried again.
     pub retries: Both,
     /// Objects of the backup.
@@ -126,6 +128,7 @@ impl Metrics {
             rejected: both(&shipper::REJECTED, &shipper::PIPE_REJECTED),
             refused: both(&shipper::REFUSED, &shipper::PIPE_REFUSED),
             outside: counter(&shipper::OUTSIDE),
+            flattened: counter(&shipper::FLATTENED),
             retries: both(&shipper::RETRIES, &shipper::PIPE_RETRIES),
             objects: counter(&shipper::BACKUP_OBJECTS),
             lost: both(&shipper::LOST, &shipper::PIPE_LOST),

@@ -2,6 +2,7 @@
 
 mod local;
 mod support;
+mod templates;
 mod transforms;
 
 use std::sync::atomic::Ordering;

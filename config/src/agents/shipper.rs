@@ -1,5 +1,6 @@
 //! The shipper.
 
+pub mod fields;
 pub mod sources;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::fields::FieldType;
 use self::sources::LocalSource;
 use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
@@ -40,6 +42,8 @@ metrics! {
     LOST = Counter "lost_records_total", Detail;
     /// Records that are not shipped, by the pipe with the most of them; of files an estimate from their bytes.
     LAG = Gauge "lag_records", Lag;
+    /// Documents that their index took only with the record under `flattened`.
+    FLATTENED = Counter "documents_flattened_total", Detail;
     /// When the pipe that stands still the longest got on last, in milliseconds since 1970.
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
     /// Records that transforms left out of the index: a condition, a sample, or `on_error = "drop"`.
@@ -147,6 +151,12 @@ pub struct ShipperConfig {
     /// A longer record, in bytes, goes in pieces to the dead letters' file in place of the index.
     #[serde(default = "max_record")]
     pub max_record: u64,
+    /// The types of members of the topics' records in the index, by name or by path, `user.id`. The others' follow from what comes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, FieldType>,
+    /// How many days an index of a day is kept after it was made. Without it, until somebody deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u32>,
     /// What is done to records on their way to the index, in this order. The backup holds them as they were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<transforms::Transform>,

@@ -5,6 +5,7 @@ use lakewright_config::agents::{shipper, stream};
 
 use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
+use super::fields::FieldType;
 use super::functions::Statement;
 use super::scenario::Scenario;
 use super::sources::SourceSection;
@@ -212,6 +213,13 @@ section! {
         days_ahead: At<Whole<0, 36_500>> = At::given(Whole(u64::from(shipper::days_ahead()))),
         /// A longer record goes to the dead letters' file on the host, in pieces, and not to the index; the backup has it whole.
         max_record: At<Size> = At::given(Size(shipper::max_record())),
+        /// The types of members of the topics' records in the index, by name or by path: `status = "long"`, `"user.id" = "keyword"`.
+        /// Those of the others follow from what comes first, an object's members are found by their paths, and no record is
+        /// refused for its types. Indices of days that are there keep the types that they have.
+        fields: Named<At<FieldType>> = Named(Vec::new()),
+        /// How many days an index of a day is kept after it was made; the search cluster deletes it then, and the backup stays.
+        /// Default: until somebody deletes it.
+        keep_days: Option<At<Whole<1, 36_500>>> = None,
         /// What is done to records on their way, in this order; `lakewright transform test` tries it.
         transforms: Vec<TransformSection> = Vec::new(),
         /// Log files and the journal of the hosts that run it, by name: `[agents.shipper.sources.nginx]`.

@@ -15,6 +15,7 @@ mod decode;
 mod diagnostics;
 mod engine;
 mod expand;
+mod fields;
 mod functions;
 mod hosts;
 mod kafka;

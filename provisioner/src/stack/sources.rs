@@ -6,8 +6,10 @@ use lakewright_config::agents::shipper::sources::{
 };
 
 use super::declare::{choice, section};
-use super::decode::At;
+use super::decode::{At, Named};
+use super::fields::{self, FieldType};
 use super::units::{Period, Size};
+use super::values::Whole;
 
 section! {
     /// Log files or the systemd journal of each host that runs the shipper. Records go to indices `INDEX-NAME-YYYY.MM.DD` of the
@@ -34,6 +36,11 @@ section! {
         time_field: At<String> = At::given(time_field()),
         /// A longer record goes in pieces to the dead letters' file on the host and to the backup, and not to the index.
         max_record: At<Size> = At::given(Size(shipper::max_record())),
+        /// The types of members of its records in the index, by name or by path: `status = "long"`, `"user.id" = "keyword"`. Those of
+        /// `[agents.shipper]` are the topics'.
+        fields: Named<At<FieldType>> = Named(Vec::new()),
+        /// How many days an index of a day is kept after it was made. Default: that of `[agents.shipper]`.
+        keep_days: Option<At<Whole<1, 36_500>>> = None,
     }
 }
 
@@ -48,8 +55,8 @@ choice! {
 }
 
 impl SourceSection {
-    /// The source as the agent is configured with it.
-    pub fn configured(&self) -> LocalSource {
+    /// The source as the agent is configured with it; `keep_days` is that of the shipper.
+    pub fn configured(&self, keep_days: Option<u32>) -> LocalSource {
         let texts = |list: &[At<String>]| list.iter().map(|text| text.value.clone()).collect();
         let from = match self.r#type.value {
             SourceType::Files => Origin::Files(FilesConfig {
@@ -64,6 +71,12 @@ impl SourceSection {
             }),
             SourceType::Journal => Origin::Journal(JournalConfig { units: texts(&self.units) }),
         };
-        LocalSource { from, time_field: self.time_field.value.clone(), max_record: self.max_record.0 }
+        LocalSource {
+            from,
+            time_field: self.time_field.value.clone(),
+            max_record: self.max_record.0,
+            fields: fields::configured(&self.fields),
+            keep_days: self.keep_days.as_ref().map(|days| days.0 as u32).or(keep_days),
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::resource::{Address, Desired};
 mod account;
 mod buckets;
 mod code;
+mod fields;
 mod functions;
 mod kafka;
 mod keys;

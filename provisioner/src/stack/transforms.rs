@@ -56,6 +56,11 @@ impl Shipper {
         logs.dedup();
         logs
     }
+
+    /// How many days indices are kept.
+    pub fn keep_days(&self) -> Option<u32> {
+        self.keep_days.as_ref().map(|days| days.0 as u32)
+    }
 }
 
 impl Decode for TransformSection {

@@ -9,7 +9,7 @@ use super::{LocalSource, Reading};
 use crate::backup::{BackupSink, Limits};
 use crate::metrics::PipeMetrics;
 use crate::pipe::Pipe;
-use crate::{BACKUP_BATCH, BATCHES, Shipper};
+use crate::{BACKUP_BATCH, BATCHES, Shipper, shape_of};
 
 /// The room of a pipe from a source of this host, in KiB.
 const ROOM: usize = 8 << 10;
@@ -37,8 +37,9 @@ impl Shipper {
             weight: self.weight(),
         };
         let source = self.open(name, "index", reading, &metrics)?;
-        let settings = self.settings(index_of(&config.index, name), self.declared(name)?.time_field.clone());
-        let search = self.search(&metrics)?;
+        let index = index_of(&config.index, name);
+        let search = self.search(shape_of(config, Some(name), &index), &metrics)?;
+        let settings = self.settings(index, self.declared(name)?.time_field.clone());
         tracing::info!(search = search.shown(), source = name, "shipping to the index");
         let sink = self.index_sink(search, settings, &metrics)?;
         metrics.trouble.of("pipe").ends();

@@ -15,7 +15,13 @@ fn declared(folder: &Path, framing: Framing) -> Declaration {
         framing,
         quiet_ms: 100,
     };
-    Declaration { from: Origin::Files(files), time_field: "timestamp".to_owned(), max_record: 1_000_000 }
+    Declaration {
+        from: Origin::Files(files),
+        time_field: "timestamp".to_owned(),
+        max_record: 1_000_000,
+        fields: std::collections::BTreeMap::new(),
+        keep_days: None,
+    }
 }
 
 fn open_as(folder: &Path, declared: &Declaration, agent: &Agent) -> LocalSource {

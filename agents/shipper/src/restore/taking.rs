@@ -20,7 +20,8 @@ use crate::backup::{Origin, Record};
 use crate::kafka::stream;
 use crate::letters::Letters;
 use crate::metrics::{Metrics, PipeMetrics};
-use crate::search::{Entrance, IndexSink, Search, Settings, target};
+use crate::search::{Entrance, IndexSink, Search, Settings, Templates, target};
+use crate::shape_of;
 use crate::sink::Sink as _;
 use crate::source::{Batch, Stream};
 use crate::transforms::Declared;
@@ -135,16 +136,16 @@ impl Taking {
 
 impl Indexing {
     async fn take(&mut self, record: Record, topic: &str) -> Result<()> {
-        let (index, time_field) = match &record.origin {
-            Origin::Topic { .. } => (self.index.clone(), self.config.time_field.clone()),
+        let (index, time_field, source) = match &record.origin {
+            Origin::Topic { .. } => (self.index.clone(), self.config.time_field.clone(), None),
             Origin::Host(named) => {
                 let declared = self.config.sources.get(&named.source);
                 let time_field = declared.map_or_else(time_field, |declared| declared.time_field.clone());
-                (index_of(&self.index, &named.source), time_field)
+                (index_of(&self.index, &named.source), time_field, Some(named.source.as_str()))
             }
         };
         if !self.indices.contains_key(&index) {
-            let sink = self.sink(index.clone(), time_field)?;
+            let sink = self.sink(index.clone(), time_field, source)?;
             self.indices.insert(index.clone(), (sink, Batch::default()));
         }
         let (sink, batch) = self.indices.get_mut(&index).context("this is a bug in lakewright: no index")?;
@@ -164,10 +165,12 @@ impl Indexing {
         Ok(())
     }
 
-    fn sink(&self, index: String, time_field: String) -> Result<IndexSink> {
+    fn sink(&self, index: String, time_field: String, source: Option<&str>) -> Result<IndexSink> {
         let (target, config) = (target(&self.config.search)?, &self.config);
         let entrance = Entrance::of(&target, &self.aws)?;
         let search = Search::new(&target, entrance, config.gzip, self.agent.clone(), self.metrics.clone())?;
+        let search =
+            search.with(Templates::new(shape_of(config, source, &index), self.metrics.trouble.of("templates")));
         let settings = Settings {
             index,
             time_field,

@@ -19,10 +19,11 @@ use crate::metrics::PipeMetrics;
 use crate::search::document::{Bulk, Kind};
 use crate::search::endpoint::{Denial, Door, Entrance, Target};
 use crate::search::limiter::Limiter;
+use crate::search::templates::Templates;
 use crate::search::verdict::{Fault, Verdict, verdicts};
 
 /// How long the cluster may take to answer.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
 /// The type of a cluster's "you may not".
 const UNAUTHORIZED: &str = "security_exception";
 /// How many characters of an answer are shown.
@@ -31,7 +32,7 @@ const SHOWN: usize = 300;
 const WANTED: &str =
     "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
 /// How long an answer may be: so many bytes, and so many more for each item.
-const LONGEST: (usize, usize) = (1 << 20, 4096);
+pub(super) const LONGEST: (usize, usize) = (1 << 20, 4096);
 /// So many buffers of requests are kept.
 const KEPT: usize = 4;
 /// A larger one than this, in bytes, isn't.
@@ -41,9 +42,9 @@ const ATTEMPTS: u32 = 12;
 
 /// The search cluster.
 pub struct Search {
-    entrance: Entrance,
+    pub(super) entrance: Entrance,
     bulk: Uri,
-    root: Uri,
+    pub(super) root: Uri,
     gzip: bool,
     limiter: Limiter,
     /// Whether it has judged documents: what it refuses as a whole then is the documents' fault.
@@ -53,6 +54,8 @@ pub struct Search {
     agent: Agent,
     metrics: PipeMetrics,
     buffers: Buffers,
+    /// What must be there before documents are.
+    templates: Option<Templates>,
 }
 
 /// What came of a request.
@@ -104,7 +107,18 @@ impl Search {
         let limiter = Limiter::new(metrics.concurrency.clone());
         let (proven, taken) = (AtomicBool::new(false), AtomicU64::new(0));
         let buffers = Buffers::new(KEPT, LARGEST);
-        Ok(Self { entrance, bulk, root, gzip, limiter, proven, taken, agent, metrics, buffers })
+        let templates = None;
+        Ok(Self { entrance, bulk, root, gzip, limiter, proven, taken, agent, metrics, buffers, templates })
+    }
+
+    /// The same, with documents going after their templates.
+    pub fn with(self, templates: Templates) -> Self {
+        Self { templates: Some(templates), ..self }
+    }
+
+    /// Whether the templates of its documents are there.
+    pub fn has_templates(&self) -> bool {
+        self.templates.as_ref().is_some_and(Templates::are_there)
     }
 
     /// Where requests get their buffers.
@@ -115,6 +129,24 @@ impl Search {
     /// The cluster's address without user and password.
     pub fn shown(&self) -> String {
         self.root.to_string()
+    }
+
+    /// Whether names of members may have dots there.
+    pub fn takes_dots(&self) -> bool {
+        self.templates.as_ref().is_none_or(Templates::take_dots)
+    }
+
+    /// Makes sure of the templates of its documents.
+    ///
+    /// # Errors
+    /// The agent's shutdown came before.
+    pub async fn prepare(&self) -> Result<()> {
+        let Some(templates) = &self.templates else { return Ok(()) };
+        let mut backoff = Backoff::default();
+        while let Err(reason) = templates.ready(self).await {
+            self.again(&mut backoff, &reason).await?;
+        }
+        Ok(())
     }
 
     /// Puts the documents into their indices; those refused for good are returned. Whatever may pass is tried again.
@@ -138,6 +170,7 @@ impl Search {
         // How many documents a request has while the one that makes requests malformed is looked for.
         let mut suspects = usize::MAX;
         while !open.positions.is_empty() {
+            self.prepare().await?;
             let count = open.positions.len().min(most).min(suspects);
             let now = &open.positions[..count];
             let body =
@@ -294,6 +327,7 @@ impl Search {
             Err(error) if error.is::<TooLong>() && count > 1 => Outcome::TooLarge,
             Err(error) => {
                 permit.answered(true);
+                self.was_away();
                 self.entrance.renew();
                 return Outcome::Later(match Denial::of_error(&error) {
                     Some(denial) => self.entrance.refused(&denial).await,
@@ -306,10 +340,20 @@ impl Search {
         outcome
     }
 
+    /// What comes back may have lost its templates.
+    fn was_away(&self) {
+        if let Some(templates) = &self.templates {
+            templates.cluster_was_away();
+        }
+    }
+
     async fn failed(&self, status: StatusCode, body: &[u8]) -> Outcome {
         let text: String = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
         if let Some(denial) = Denial::of_status(status, &text) {
             return Outcome::Later(self.entrance.refused(&denial).await);
+        }
+        if matches!(status.as_u16(), 502..=504) {
+            self.was_away();
         }
         let reason = format!("{status}: {text}");
         if status == StatusCode::BAD_REQUEST { Outcome::Malformed(reason) } else { Outcome::Later(reason) }
@@ -335,7 +379,7 @@ fn packed(body: &[u8]) -> std::io::Result<Bytes> {
     Ok(Bytes::from(encoder.finish()?))
 }
 
-fn request(door: &Door, method: Method, uri: &Uri) -> Builder {
+pub(super) fn request(door: &Door, method: Method, uri: &Uri) -> Builder {
     let request = Request::builder().method(method).uri(uri.clone());
     match &door.authorization {
         Some(value) => request.header(header::AUTHORIZATION, value),

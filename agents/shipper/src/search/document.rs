@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
+use lakewright_config::agents::shipper::fields::{FLATTENED, FLATTENED_REASON};
 use lakewright_formats::json::{Scanner, Syntax, Token};
 
+use crate::search::dots::without_dots;
 use crate::search::time::Time;
 use crate::source::{Event, Stream};
 
@@ -71,6 +72,16 @@ impl Bulk {
         self.finish(Kind::Day);
     }
 
+    /// Adds what is the shipper's own in a document, and ends it.
+    fn end(&mut self, event: &Event, time: &Time, kind: Kind) {
+        self.text.extend_from_slice(b"\"@timestamp\":\"");
+        self.text.extend_from_slice(time.text());
+        self.text.extend_from_slice(b"\",");
+        place(event, &mut self.text);
+        self.text.push(b'}');
+        self.finish(kind);
+    }
+
     fn finish(&mut self, kind: Kind) {
         self.text.push(b'\n');
         self.ends.push(self.text.len());
@@ -104,6 +115,8 @@ struct Found {
     close: usize,
     /// Whether it has no member.
     empty: bool,
+    /// Whether the name of one has a dot.
+    dotted: bool,
     /// Members whose names the shipper gives to its own; each with the comma behind it, or before it if it is the last.
     cuts: Vec<Range<usize>>,
 }
@@ -112,30 +125,23 @@ impl Settings {
     /// Adds the document of a record: to the index of its own day if that is near `today`, in days since 1970, or else to the one of all
     /// other days.
     ///
+    /// `dots`: whether names may have them.
+    ///
     /// # Errors
     /// Why the record is none; nothing was added then.
-    pub fn add(&self, event: &Event, today: i64, bulk: &mut Bulk) -> Result<(), String> {
-        let body = event.body.as_deref().unwrap_or_default();
-        if body.is_empty() {
-            let what = if event.body.is_none() { "the record has no value" } else { "the record is empty" };
-            return Err(what.to_owned());
+    pub fn add(&self, event: &Event, (today, dots): (i64, bool), bulk: &mut Bulk) -> Result<(), String> {
+        let (mut text, mut found) = self.read(event)?;
+        let undotted;
+        if found.dotted
+            && !dots
+            && let Some(made) = without_dots(text)
+            && let Ok(anew) = self.find(&made, &event.place.stream, Some(found.time))
+        {
+            (undotted, found) = (made, anew);
+            text = &undotted;
         }
-        let text = std::str::from_utf8(body).map_err(|error| format!("the record is no JSON object: {error}"))?;
-        let stream = &event.place.stream;
-        let made = event.made.as_deref();
-        let found = self.find(text, stream, made.and_then(|made| made.time))?;
-        let route = made.and_then(|made| made.route.as_deref());
-        let today =
-            if self.by_source { event.time_ms.map_or(found.time.day, |time| time.div_euclid(DAY_MS)) } else { today };
-        let near = today - self.days_back..=today + self.days_ahead;
-        let kind = if near.contains(&found.time.day) {
-            bulk.action(&self.index, route, &found.time.day_text(), event);
-            Kind::Day
-        } else {
-            bulk.action(&self.index, route, b"outside", event);
-            Kind::Outside
-        };
-        let start = bulk.text.len();
+        let kind = self.begin(event, &found.time, today, bulk);
+        let (body, start) = (text.as_bytes(), bulk.text.len());
         let mut from = 0;
         for cut in &found.cuts {
             bulk.text.extend_from_slice(&body[from..cut.start]);
@@ -147,13 +153,55 @@ impl Settings {
         if !found.empty {
             bulk.text.push(b',');
         }
-        bulk.text.extend_from_slice(b"\"@timestamp\":\"");
-        bulk.text.extend_from_slice(found.time.text());
-        bulk.text.extend_from_slice(b"\",");
-        place(event, &mut bulk.text);
-        bulk.text.push(b'}');
-        bulk.finish(kind);
+        bulk.end(event, &found.time, kind);
         Ok(())
+    }
+
+    /// The same with the whole record under a member that takes whatever it has: for one that its index refuses as it is.
+    ///
+    /// # Errors
+    /// As [`Settings::add`].
+    pub fn add_flattened(&self, event: &Event, today: i64, reason: &str, bulk: &mut Bulk) -> Result<(), String> {
+        let (text, found) = self.read(event)?;
+        let kind = self.begin(event, &found.time, today, bulk);
+        bulk.text.extend_from_slice(b"{\"");
+        bulk.text.extend_from_slice(FLATTENED.as_bytes());
+        bulk.text.extend_from_slice(b"\":");
+        let start = bulk.text.len();
+        bulk.text.extend_from_slice(text.as_bytes());
+        spaces(&mut bulk.text[start..]);
+        bulk.text.extend_from_slice(b",\"");
+        bulk.text.extend_from_slice(FLATTENED_REASON.as_bytes());
+        bulk.text.extend_from_slice(b"\":");
+        string(reason, &mut bulk.text);
+        bulk.text.push(b',');
+        bulk.end(event, &found.time, kind);
+        Ok(())
+    }
+
+    /// A record's text, and what is in it.
+    fn read<'a>(&self, event: &'a Event) -> Result<(&'a str, Found), String> {
+        let body = event.body.as_deref().unwrap_or_default();
+        if body.is_empty() {
+            let what = if event.body.is_none() { "the record has no value" } else { "the record is empty" };
+            return Err(what.to_owned());
+        }
+        let text = std::str::from_utf8(body).map_err(|error| format!("the record is no JSON object: {error}"))?;
+        let known = event.made.as_deref().and_then(|made| made.time).map(Time::of).transpose()?;
+        Ok((text, self.find(text, &event.place.stream, known)?))
+    }
+
+    /// Adds what is to be done with a document of that time.
+    fn begin(&self, event: &Event, time: &Time, today: i64, bulk: &mut Bulk) -> Kind {
+        let route = event.made.as_deref().and_then(|made| made.route.as_deref());
+        let today = if self.by_source { event.time_ms.map_or(time.day, |time| time.div_euclid(DAY_MS)) } else { today };
+        let near = today - self.days_back..=today + self.days_ahead;
+        if near.contains(&time.day) {
+            bulk.action(&self.index, route, &time.day_text(), event);
+            return Kind::Day;
+        }
+        bulk.action(&self.index, route, b"outside", event);
+        Kind::Outside
     }
 
     /// Adds the document that stands for a record which is none, or which the cluster refused: the record is in it as a whole.
@@ -164,17 +212,18 @@ impl Settings {
     }
 
     /// What is in a record; `known` is the time that a transform has read in it.
-    fn find(&self, text: &str, stream: &Stream, known: Option<DateTime<Utc>>) -> Result<Found, String> {
+    fn find(&self, text: &str, stream: &Stream, known: Option<Time>) -> Result<Found, String> {
         let none = |error: Syntax| format!("the record is no JSON object: {error}");
         let mut scanner = Scanner::new(text);
         let mut more = scanner.enter_object().map_err(none)?;
-        let mut empty = true;
+        let (mut empty, mut dotted) = (true, false);
         let mut time: Option<Token<'_>> = None;
         let mut cuts: Vec<Range<usize>> = Vec::new();
         while more {
             let start = scanner.at();
             let (raw, escaped) = scanner.name().map_err(none)?;
             let name = plain(raw, escaped);
+            dotted |= name.contains('.');
             let is_own = *name == *TIMESTAMP || stream.names.iter().any(|own| **own == *name);
             if *name == *self.time_field {
                 // As the last of two equal members wins for most readers.
@@ -198,10 +247,10 @@ impl Settings {
             drop_last_comma(text, close, &mut cuts);
         }
         let time = match known {
-            Some(known) => Time::of(known)?,
+            Some(known) => known,
             None => self.time(time)?,
         };
-        Ok(Found { time, close, empty, cuts })
+        Ok(Found { time, close, empty, dotted, cuts })
     }
 
     /// The time of a record by its own member.
@@ -238,7 +287,7 @@ fn drop_last_comma(text: &str, close: usize, cuts: &mut Vec<Range<usize>>) {
 }
 
 /// A string's text.
-fn plain(raw: &str, escaped: bool) -> Cow<'_, str> {
+pub fn plain(raw: &str, escaped: bool) -> Cow<'_, str> {
     if !escaped {
         return Cow::Borrowed(raw);
     }

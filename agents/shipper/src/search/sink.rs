@@ -21,6 +21,13 @@ use crate::transforms::Declared;
 const ADDED: usize = 256;
 /// The type that dead letters have which the shipper itself finds no document in.
 const NO_DOCUMENT: &str = "no_document";
+/// Types of errors of a document that doesn't fit the mapping of its index.
+const MAPPING: [&str; 4] = [
+    "document_parsing_exception",
+    "illegal_argument_exception",
+    "mapper_parsing_exception",
+    "strict_dynamic_mapping_exception",
+];
 
 /// Batches in the order in which they came.
 #[derive(Debug, Default)]
@@ -138,6 +145,9 @@ impl Shipping {
     }
 
     async fn index(&self, batch: &Batch) -> Result<()> {
+        // How objects are kept there says how documents are made.
+        self.search.prepare().await?;
+        let dots = self.search.takes_dots();
         let today = days_since_1970(Utc::now().date_naive());
         let text = self.search.buffers().take(batch.bytes + batch.events.len() * ADDED);
         let mut bulk = Bulk { text, ..Bulk::default() };
@@ -152,7 +162,7 @@ impl Shipping {
                 }
                 Fate::Refuse(reason) => self.settings.add_rejected(event, reason, None, &mut bulk),
                 Fate::Keep => {
-                    if let Err(reason) = self.settings.add(event, today, &mut bulk) {
+                    if let Err(reason) = self.settings.add(event, (today, dots), &mut bulk) {
                         self.settings.add_rejected(event, &reason, None, &mut bulk);
                     }
                 }
@@ -165,29 +175,60 @@ impl Shipping {
             self.metrics.count_reason(NO_DOCUMENT);
         }
         let refusals = if bulk.is_empty() { Vec::new() } else { self.search.index(bulk).await? };
-        let mut again = Bulk::default();
-        let mut refused: Vec<&Event> = Vec::new();
-        for Refusal { position, kind, reason } in refusals {
-            let event = events[position];
-            self.metrics.count_reason(&kind);
-            if own[position] {
+        let mut refused: Vec<(&Event, Refusal)> = Vec::new();
+        for refusal in refusals {
+            let event = events[refusal.position];
+            self.metrics.count_reason(&refusal.kind);
+            if own[refusal.position] {
                 rejected -= 1;
-                filed.push((event, kind, reason));
+                filed.push((event, refusal.kind, refusal.reason));
             } else {
-                self.settings.add_rejected(event, &reason, Some(&kind), &mut again);
-                refused.push(event);
+                refused.push((event, refusal));
             }
         }
+        let refused = self.flattened(refused, today).await?;
         rejected += refused.len();
+        let mut again = Bulk::default();
+        for (event, refusal) in &refused {
+            self.settings.add_rejected(event, &refusal.reason, Some(&refusal.kind), &mut again);
+        }
         if !refused.is_empty() {
             for Refusal { position, kind, reason } in self.search.index(again).await? {
                 rejected -= 1;
-                filed.push((refused[position], kind, reason));
+                filed.push((refused[position].0, kind, reason));
             }
         }
         self.metrics.rejected.increment(rejected as u64);
         self.file(filed).await;
         Ok(())
+    }
+
+    /// Sends documents that don't fit their index once more, with the record where it does: the types of no member are in its way there.
+    /// Those that aren't taken are returned, with why they weren't at first.
+    async fn flattened<'a>(&self, refused: Vec<(&'a Event, Refusal)>, today: i64) -> Result<Vec<(&'a Event, Refusal)>> {
+        let mut bulk = Bulk::default();
+        let (mut sent, mut rest) = (Vec::new(), Vec::new());
+        // Without its template an index would map whatever is in it.
+        let has_templates = self.search.has_templates();
+        for (event, refusal) in refused {
+            let may_fit = has_templates && MAPPING.contains(&refusal.kind.as_str());
+            if may_fit && self.settings.add_flattened(event, today, &refusal.reason, &mut bulk).is_ok() {
+                sent.push(Some((event, refusal)));
+            } else {
+                rest.push((event, refusal));
+            }
+        }
+        if sent.is_empty() {
+            return Ok(rest);
+        }
+        let count = sent.len();
+        for Refusal { position, .. } in self.search.index(bulk).await? {
+            rest.extend(sent[position].take());
+        }
+        let taken = sent.iter().filter(|one| one.is_some()).count();
+        self.metrics.flattened.increment(taken as u64);
+        tracing::debug!(documents = count, taken, "documents were sent with their records flattened");
+        Ok(rest)
     }
 
     /// Writes dead letters that no index takes to their file.

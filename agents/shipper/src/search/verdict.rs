@@ -114,6 +114,18 @@ impl Error {
     }
 }
 
+/// Why a request was refused, in the server's words; the body as it is where it says none.
+pub fn why(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: Error,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Refused { error }) => format!("{}: {}", error.kind, error.said()),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
 /// The verdicts of an answer, one for each item.
 ///
 /// # Errors

@@ -23,7 +23,13 @@ fn config(world: &World) -> ShipperConfig {
         framing: Framing::Begins(r"^(\{|\d{4}-)".to_owned()),
         quiet_ms: 200,
     };
-    let source = LocalSource { from: Origin::Files(files), time_field: "timestamp".to_owned(), max_record: 1_000_000 };
+    let source = LocalSource {
+        from: Origin::Files(files),
+        time_field: "timestamp".to_owned(),
+        max_record: 1_000_000,
+        fields: BTreeMap::new(),
+        keep_days: None,
+    };
     ShipperConfig { sources: BTreeMap::from([("app".to_owned(), source)]), ..world.config() }
 }
 

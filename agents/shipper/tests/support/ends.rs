@@ -11,6 +11,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use lakewright_aws::Aws;
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
 /// How the cluster answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub struct Ends {
     pub again: AtomicU64,
     /// The next object is written, and its answer is lost.
     pub lose_answer: AtomicBool,
+    /// Index templates and policies by path, as they were put.
+    pub templates: Mutex<BTreeMap<String, Value>>,
+    /// The status that a request for one of these is answered with, if not by what is there; and what its path begins with.
+    pub refuses: Mutex<Option<(&'static str, u16)>>,
 }
 
 impl Ends {
@@ -73,6 +78,8 @@ impl Ends {
             objects: Mutex::default(),
             again: AtomicU64::new(0),
             lose_answer: AtomicBool::new(false),
+            templates: Mutex::default(),
+            refuses: Mutex::default(),
         });
         let router = Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&ends));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -115,7 +122,7 @@ impl Ends {
     }
 
     fn judge(&self, mode: Mode, action: &str, source: &str) -> String {
-        let action: serde_json::Value = serde_json::from_str(action).expect("an action");
+        let action: Value = serde_json::from_str(action).expect("an action");
         let text = |name: &str| action["create"][name].as_str().expect("text").to_owned();
         let key = (text("_index"), text("_id"));
         let refused = |status: u16, kind: &str, reason: &str| {
@@ -149,6 +156,35 @@ impl Ends {
                 r#"{"create":{"status":201}}"#.to_owned()
             }
         }
+    }
+
+    /// Keeps templates and policies, as Elasticsearch does.
+    fn template(&self, method: &Method, path: &str, body: &[u8]) -> Response {
+        match *self.mode.lock() {
+            Mode::Away => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            Mode::Full => return StatusCode::TOO_MANY_REQUESTS.into_response(),
+            Mode::Garbage => return (StatusCode::OK, "<html>a proxy's page</html>").into_response(),
+            _ => {}
+        }
+        if let Some((begin, status)) = *self.refuses.lock()
+            && path.starts_with(begin)
+        {
+            let answer = json!({ "error": { "type": "security_exception", "reason": "you may not" } });
+            return (StatusCode::from_u16(status).expect("a status"), answer.to_string()).into_response();
+        }
+        let mut templates = self.templates.lock();
+        if *method == Method::PUT {
+            templates.insert(path.to_owned(), serde_json::from_slice(body).expect("JSON"));
+            return r#"{"acknowledged":true}"#.into_response();
+        }
+        let Some(found) = templates.get(path) else { return (StatusCode::NOT_FOUND, "{}").into_response() };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let answer = if path.starts_with("/_ilm") {
+            json!({ name: { "version": 1, "policy": found["policy"] } })
+        } else {
+            json!({ "index_templates": [{ "name": name, "index_template": found }] })
+        };
+        answer.to_string().into_response()
     }
 
     fn put(&self, key: &str, body: Bytes, only_new: bool) -> Response {
@@ -204,8 +240,11 @@ async fn answer(State(ends): State<Arc<Ends>>, request: Request) -> Response {
     if path == "/_taken" {
         return ends.taken.load(Ordering::Relaxed).to_string().into_response();
     }
+    if path.starts_with("/_index_template/") || path.starts_with("/_ilm/") {
+        return ends.template(&head.method, &path, &body);
+    }
     if path == "/" {
-        return "{}".into_response();
+        return r#"{"version":{"number":"8.19.0","build_flavor":"default"}}"#.into_response();
     }
     if ends.bucket_away.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "<Error><Code>ServiceUnavailable</Code></Error>").into_response();

@@ -147,6 +147,8 @@ impl World {
             days_back: 30,
             days_ahead: 1,
             max_record: 10_000_000,
+            fields: BTreeMap::new(),
+            keep_days: None,
             transforms: Vec::new(),
             sources: BTreeMap::new(),
             watch: None,

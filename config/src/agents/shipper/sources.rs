@@ -1,7 +1,11 @@
 //! What the shipper ships beside its topics: log files and the journal of its own host.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::fields::FieldType;
 
 /// The longest name of a source.
 pub const LONGEST_NAME: usize = 40;
@@ -20,6 +24,12 @@ pub struct LocalSource {
     /// A longer record, in bytes, comes in pieces.
     #[serde(default = "super::max_record")]
     pub max_record: u64,
+    /// The types of members of its records in the index, by name or by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, FieldType>,
+    /// How many days an index of a day is kept after it was made. Without it, until somebody deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u32>,
 }
 
 /// What is read.

@@ -13,6 +13,7 @@ use crate::kinds;
 use crate::resource::Address;
 
 mod agents;
+mod fields;
 mod functions;
 mod hosts;
 mod infrastructure;
@@ -62,6 +63,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.agents();
     checker.transforms();
     checker.sources();
+    checker.fields();
     checker.spark();
     checker.scenario();
     checker.log_topic();

@@ -20,17 +20,19 @@ impl Expansion<'_> {
     /// The sources of the shipper's hosts, by name.
     pub(super) fn sources(&self) -> BTreeMap<String, LocalSource> {
         let section = &self.file.agents.shipper;
+        let keep_days = section.keep_days();
         let mut sources = BTreeMap::new();
         if section.own_logs.value {
             let file = format!("{LOGS}/{}/{}*", Agent::Producer, escaped(&self.file.agents.producer.log_file));
             if self.file.hosts.iter().any(|host| runs(host, Agent::Producer)) {
-                sources.insert(names::APPLICATION_LOG.to_owned(), own(vec![file], Vec::new()));
+                sources.insert(names::APPLICATION_LOG.to_owned(), own(vec![file], Vec::new(), keep_days));
             }
             // What it says of documents that were refused mustn't become documents that are refused.
             let shipper = format!("{LOGS}/{}.log*", Agent::Shipper);
-            sources.insert(names::AGENTS_LOGS.to_owned(), own(vec![format!("{LOGS}/*.log*")], vec![shipper]));
+            sources
+                .insert(names::AGENTS_LOGS.to_owned(), own(vec![format!("{LOGS}/*.log*")], vec![shipper], keep_days));
         }
-        sources.extend(section.sources.iter().map(|entry| (entry.name.clone(), entry.value.configured())));
+        sources.extend(section.sources.iter().map(|entry| (entry.name.clone(), entry.value.configured(keep_days))));
         sources
     }
 
@@ -72,10 +74,10 @@ fn runs(host: &Entry<Host>, agent: Agent) -> bool {
 }
 
 /// A source of logs of this project's programs.
-fn own(paths: Vec<String>, exclude: Vec<String>) -> LocalSource {
+fn own(paths: Vec<String>, exclude: Vec<String>, keep_days: Option<u32>) -> LocalSource {
     let framing = Framing::Begins(BEGINS.to_owned());
     let from = Origin::Files(FilesConfig { paths, exclude, framing, quiet_ms: quiet_ms() });
-    LocalSource { from, time_field: time_field(), max_record: max_record() }
+    LocalSource { from, time_field: time_field(), max_record: max_record(), fields: BTreeMap::new(), keep_days }
 }
 
 /// A file's name as a pattern that fits no other.

@@ -107,7 +107,14 @@ impl Expansion<'_> {
             secrets: names::search_secrets(self.stack.name()),
             users: self.search_logins(),
         });
-        Some(SearchPlan { version: search.version.0, port: search.port.0, index: search.index.value.clone(), login })
+        let shipper = &self.file.agents.shipper;
+        Some(SearchPlan {
+            version: search.version.0,
+            port: search.port.0,
+            index: search.index.value.clone(),
+            deletes: shipper.keep_days.is_some() || shipper.sources.iter().any(|one| one.value.keep_days.is_some()),
+            login,
+        })
     }
 
     /// How the shipper reaches the index.

@@ -258,7 +258,13 @@ mod tests {
             releases: "releases",
             agents: vec!["producer", "batch"],
             read_groups: Vec::new(),
-            search: Some(SearchPlan { version: 8, port: 9200, index: "user-actions".into(), login: None }),
+            search: Some(SearchPlan {
+                version: 8,
+                port: 9200,
+                index: "user-actions".into(),
+                deletes: false,
+                login: None,
+            }),
             own_name: Some(OwnName { zone: "${private_zone.search.id}".into(), name: "search.shop.internal".into() }),
             volume: Some("volume.app-0".into()),
         }

@@ -20,7 +20,7 @@ fn settings() -> Settings {
 /// Index, id and source of the document of a record, or why there is none. No member may stand twice in it.
 fn made(settings: &Settings, body: &[u8]) -> Result<(String, String, Value), String> {
     let mut bulk = Bulk::default();
-    settings.add(&event(&stream(), 41, body), TODAY, &mut bulk)?;
+    settings.add(&event(&stream(), 41, body), (TODAY, true), &mut bulk)?;
     assert_eq!(bulk.ends, [bulk.text.len()]);
     let text = std::str::from_utf8(&bulk.text).expect("text");
     let lines: Vec<&str> = text.lines().collect();
@@ -68,7 +68,7 @@ fn what_is_no_document_has_a_reason() {
     }
     let mut without = event(&stream(), 41, b"");
     without.body = None;
-    let reason = settings().add(&without, TODAY, &mut Bulk::default()).expect_err("no document");
+    let reason = settings().add(&without, (TODAY, true), &mut Bulk::default()).expect_err("no document");
     assert_eq!(reason, "the record has no value");
 }
 
@@ -137,4 +137,37 @@ fn a_dead_letter_holds_the_record_as_a_whole() {
         assert_eq!(kept, body);
         assert_eq!(text.lines().count(), 2);
     }
+}
+
+#[test]
+fn a_record_that_its_index_refuses_stands_there_whole() {
+    let body = "{\"event_time\":\"2026-01-02T15:04:05Z\",\n\"kafka_offset\":{\"a\":1},\"n\":1}";
+    let mut bulk = Bulk::default();
+    settings()
+        .add_flattened(&event(&stream(), 41, body.as_bytes()), TODAY, "n is \"odd\"", &mut bulk)
+        .expect("a document");
+    let text = String::from_utf8(bulk.text).expect("text");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let [action, source] = lines.as_slice() else { panic!("{text}") };
+    assert_eq!(action["create"]["_index"], "actions-2026.01.02");
+    assert_eq!(action["create"]["_id"], "t-3-41");
+    assert_eq!(source["flattened"], serde_json::from_str::<Value>(body).expect("JSON"));
+    assert_eq!((&source["flattened_reason"], &source["kafka_offset"]), (&"n is \"odd\"".into(), &41.into()));
+    assert_eq!(source["@timestamp"], "2026-01-02T15:04:05.000Z");
+}
+
+#[test]
+fn names_lose_their_dots_where_a_server_stumbles_over_them() {
+    let made = |body: &str, dots: bool| -> Value {
+        let mut bulk = Bulk::default();
+        settings().add(&event(&stream(), 41, body.as_bytes()), (TODAY, dots), &mut bulk).expect("a document");
+        serde_json::from_slice(bulk.text.split(|byte| *byte == b'\n').nth(1).expect("a line")).expect("JSON")
+    };
+    let body = r#"{"http.method":"GET","kafka_offset":"x","event_time":"2026-01-02T15:04:05Z","http.status":200}"#;
+    let source = made(body, false);
+    assert_eq!(source["http"], serde_json::json!({ "method": "GET", "status": 200 }));
+    assert_eq!((&source["kafka_offset"], &source["event_time"]), (&41.into(), &"2026-01-02T15:04:05Z".into()));
+    assert_eq!(made(body, true)["http.method"], "GET");
+    // What can't be told apart stays, and the cluster judges it.
+    assert_eq!(made(r#"{"a":1,"a.b":2,"event_time":"2026-01-02T15:04:05Z"}"#, false)["a.b"], 2);
 }

@@ -10,6 +10,7 @@ use super::AgentExpansion;
 use crate::stack::decode::At;
 use crate::stack::expand::Expansion;
 use crate::stack::expand::policy::{Access, Statements};
+use crate::stack::fields;
 use crate::stack::sections::File;
 
 /// What of the expansion is the shipper's own.
@@ -54,6 +55,8 @@ impl AgentExpansion for Shipper {
             days_back: section.days_back.0 as u32,
             days_ahead: section.days_ahead.0 as u32,
             max_record: section.max_record.0,
+            fields: fields::configured(&section.fields),
+            keep_days: section.keep_days(),
             transforms: transforms(expansion),
             sources: expansion.sources(),
             watch: expansion.watch(AGENT),

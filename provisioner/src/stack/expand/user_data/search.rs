@@ -18,6 +18,8 @@ pub struct SearchPlan {
     pub port: u64,
     /// What the names of the indices begin with.
     pub index: String,
+    /// Whether indices are deleted by their age.
+    pub deletes: bool,
     /// Who logs in; without it, whoever reaches it does everything.
     pub login: Option<SearchLogins>,
 }
@@ -74,10 +76,7 @@ impl CloudConfig {
             );
         }
         let elasticsearch = elasticsearch(plan, search, &security);
-        let roles = format!(
-            "shipper:\n  indices:\n    - names: [\"{}-*\"]\n      privileges: [create_doc, auto_configure]\n",
-            search.index
-        );
+        let roles = roles(search);
         let kibana = format!(
             "server.host: 127.0.0.1\nserver.ssl.enabled: true\nserver.ssl.key: /etc/kibana/{TLS}/host.key\n\
              server.ssl.certificate: /etc/kibana/{TLS}/host.crt\nelasticsearch.hosts: [\"https://localhost:{}\"]\n\
@@ -112,6 +111,24 @@ impl CloudConfig {
     }
 }
 
+/// What the shipper may do: add documents to its indices, and put the templates that these are made by. A policy deletes them by the rights of
+/// who put it, so that with one it needs those as well.
+fn roles(search: &SearchPlan) -> String {
+    let mut cluster =
+        vec!["cluster:monitor/main", "indices:admin/index_template/get", "indices:admin/index_template/put"];
+    let mut own = vec!["create_doc", "auto_configure"];
+    if search.deletes {
+        cluster.extend(["cluster:admin/ilm/get", "cluster:admin/ilm/put"]);
+        own.extend(["delete_index", "monitor"]);
+    }
+    let cluster: String = cluster.iter().map(|action| format!("    - \"{action}\"\n")).collect();
+    format!(
+        "shipper:\n  cluster:\n{cluster}  indices:\n    - names: [\"{}-*\"]\n      privileges: [{}]\n",
+        search.index,
+        own.join(", ")
+    )
+}
+
 /// Elasticsearch's settings, with those lines about who gets in.
 fn elasticsearch(plan: &HostPlan, search: &SearchPlan, security: &str) -> String {
     format!(
@@ -135,7 +152,8 @@ mod tests {
             secrets: "lakewright/shop/search-".into(),
             users: vec![("admin", "superuser"), ("shipper", "shipper")],
         };
-        let search = SearchPlan { version: 8, port: 9200, index: "user-actions".into(), login: Some(login) };
+        let search =
+            SearchPlan { version: 8, port: 9200, index: "user-actions".into(), deletes: false, login: Some(login) };
         HostPlan { agents: vec![], search: Some(search), ..plan() }
     }
 
@@ -149,7 +167,12 @@ mod tests {
             secrets: format!("lakewright/{stack}/search-"),
             ..plan.search.clone().and_then(|search| search.login).expect("a login")
         };
-        let search = SearchPlan { index: "i".repeat(255), login: Some(login), ..plan.search.clone().expect("search") };
+        let search = SearchPlan {
+            index: "i".repeat(255),
+            deletes: true,
+            login: Some(login),
+            ..plan.search.clone().expect("search")
+        };
         plan = HostPlan { search: Some(search), stack, artifacts: "b".repeat(63), host: "h".repeat(24), ..plan };
         let text = user_data(&plan);
         assert!(text.len() < 16_384, "EC2 takes 16 KiB of user data, this is {}", text.len());
@@ -176,6 +199,18 @@ mod tests {
             text.lines().filter(|line| line.starts_with("  - systemctl") && line.contains("--now")).collect();
         assert!(starts.iter().any(|line| line.ends_with("lakewright-search.timer")), "{starts:?}");
         assert!(!starts.iter().any(|line| line.contains("elasticsearch")), "{starts:?}");
+    }
+
+    #[test]
+    fn who_deletes_nothing_may_delete_nothing() {
+        let plan = alone();
+        let kept = plan.search.clone().expect("search");
+        let text = roles(&kept);
+        assert!(text.contains("    - \"indices:admin/index_template/put\"\n"), "{text}");
+        assert!(!text.contains("ilm") && !text.contains("delete"), "{text}");
+        let text = roles(&SearchPlan { deletes: true, ..kept });
+        assert!(text.contains("    - \"cluster:admin/ilm/put\"\n"), "{text}");
+        assert!(text.ends_with("      privileges: [create_doc, auto_configure, delete_index, monitor]\n"), "{text}");
     }
 
     #[test]
