@@ -68,7 +68,7 @@ class Elasticsearch:
         """Status and answer, as a client has them that trusts what the host has published."""
         context = ssl.create_default_context(cadata=trusts or (self.world.folder / "published").read_text())
         request = urllib.request.Request(f"https://localhost:{self.port}/{path}", body and body.encode(), method=method)
-        request.add_header("content-type", "application/x-ndjson")
+        request.add_header("content-type", "application/x-ndjson" if path.endswith("_bulk") else "application/json")
         if user:
             request.add_header("authorization", "Basic " + base64.b64encode(":".join(user).encode()).decode())
         try:
@@ -141,6 +141,20 @@ def test_the_shipper_adds_documents_and_nothing_else(node):
         assert node.ask(SHIPPER, method, path)[0] == 403, path
     node.ask(ADMIN, "POST", f"{DAY}/_refresh")
     assert node.ask(ADMIN, "GET", f"{DAY}/_count")[1]["count"] == 2
+
+
+def test_the_shipper_puts_templates_and_changes_nothing_else_of_the_cluster(node):
+    path, body = "_index_template/lakewright-user-actions", {"index_patterns": ["user-actions-*"], "_meta": {"made_by": "lakewright"}}
+    assert node.ask(SHIPPER, "GET", path)[0] == 404
+    for _ in range(2):
+        assert node.ask(SHIPPER, "PUT", path, json.dumps(body)) == (200, {"acknowledged": True})
+    status, answer = node.ask(SHIPPER, "GET", path)
+    assert (status, answer["index_templates"][0]["index_template"]["_meta"]) == (200, {"made_by": "lakewright"})
+    pipeline = json.dumps({"processors": []})
+    for method, other, content in [("DELETE", path, None), ("PUT", "_ingest/pipeline/x", pipeline), ("PUT", "_component_template/x", json.dumps({"template": {}})),
+                                   ("PUT", "_cluster/settings", json.dumps({"persistent": {}}))]:
+        assert node.ask(SHIPPER, method, other, content)[0] == 403, other
+    assert node.ask(ADMIN, "DELETE", path)[0] == 200
 
 
 def test_kibana_is_a_user_of_the_hosts_own(node):
