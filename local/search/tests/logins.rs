@@ -91,6 +91,17 @@ async fn the_shipper_adds_documents_and_nothing_else() {
         let (head, _) = call(at, shipper, line, "").await;
         assert!(head.starts_with("HTTP/1.1 403 "), "{line}: {head}");
     }
+    // What its indices are made by is its own too, to be put and not to be taken away.
+    let template = json!({ "index_patterns": ["actions-*"] }).to_string();
+    for (line, status) in [
+        ("PUT /_index_template/actions", "200"),
+        ("GET /_index_template/actions", "200"),
+        ("DELETE /_index_template/actions", "403"),
+        ("GET /_index_template", "403"),
+    ] {
+        let (head, _) = call(at, shipper, line, &template).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {head}");
+    }
     let (_, answer) = call(at, Some("admin:a:b"), "GET /_count", "").await;
     assert_eq!(answer["count"], 1, "{answer}");
     running.shutdown().await;
