@@ -5,6 +5,7 @@
 
 mod answer;
 mod document;
+mod field;
 mod http;
 mod login;
 mod mapping;

@@ -7,41 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use learn::{MOST, Unfit};
+pub use learn::Unfit;
 
+use crate::field::FieldType;
 use crate::template::Rules;
-
-/// The type of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldType {
-    /// Whole numbers.
-    Long,
-    /// Other numbers.
-    Float,
-    /// Other numbers of 64 bits.
-    Double,
-    /// True or false.
-    Boolean,
-    /// RFC 3339 times.
-    Date,
-    /// Text, and as a whole under `.keyword`.
-    Text,
-    /// Text as a whole.
-    Keyword,
-    /// Addresses.
-    Ip,
-    /// Places on the earth.
-    GeoPoint,
-    /// Bytes in Base64, in which nothing is found.
-    Binary,
-    /// An object with fields of its own.
-    Object,
-    /// An object whose values are found by their paths, whatever they are.
-    Flattened,
-    /// Whatever it is: nothing is found in it.
-    Disabled,
-}
 
 /// A policy for indices of a certain age.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,8 @@ use tantivy::{DateTime, Index, Term};
 
 use crate::answer::SearchError;
 use crate::document::{FIELDS, Layout};
-use crate::mapping::{FieldType, Mappings};
+use crate::field::FieldType;
+use crate::mapping::Mappings;
 
 type Boxed = Box<dyn Query>;
 type Parsed = Result<Boxed, SearchError>;

@@ -12,7 +12,8 @@ use tantivy::{DocAddress, Order, Searcher, TantivyDocument, Term};
 
 use crate::answer::SearchError;
 use crate::document::FIELDS;
-use crate::mapping::{FieldType, Mappings};
+use crate::field::FieldType;
+use crate::mapping::Mappings;
 use crate::patience::Patience;
 use crate::query::{CLAUSES, Parser};
 use crate::sort::ByMember;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::Product;
 use crate::answer::SearchError;
-use crate::mapping::FieldType;
+use crate::field::{FieldType, MOST};
 
 /// Settings of indices that a template may give, with what they begin with.
 const SETTINGS: [&str; 6] = [
@@ -72,7 +72,7 @@ impl Rules {
     fn read(template: &Value, product: Option<Product>) -> Result<Self, String> {
         let mut settings = BTreeMap::new();
         flat("", &template["settings"], &mut settings);
-        let text = |name: &str| settings.get(name).map(|value| plain(value));
+        let text = |name: &str| settings.get(name).map(plain);
         for name in settings.keys() {
             let is_known =
                 SETTINGS.contains(&name.as_str()) || name == LIFECYCLE && product != Some(Product::OpenSearch);
@@ -106,7 +106,7 @@ impl Rules {
             properties,
             dynamic,
             ignore_malformed: text("index.mapping.ignore_malformed").as_deref() == Some("true"),
-            limit: limit.transpose()?.unwrap_or(crate::mapping::MOST),
+            limit: limit.transpose()?.unwrap_or(MOST),
             is_dynamic: !matches!(plain(&mappings["dynamic"]).as_str(), "false" | "strict"),
             lifecycle: text(LIFECYCLE),
         })

@@ -10,9 +10,9 @@ use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::calls::{arn_of, id_in, is_gone, namesakes, tags_at};
-use self::calls::{describe, described, is_started, stopped};
+use self::calls::{described, is_started, stopped};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
+use super::emr::{SERVICE, application as describe, id_in, is_gone, namesakes};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text, words};
 use super::{tag_lists, tagged, tagging, tags, wait};
@@ -178,8 +178,6 @@ const FACTS: Facts = Facts {
 const WHILE_STARTED: [&str; 2] = ["max_capacity", "image"];
 /// How long an application may take to start, stop and go; a stop waits for running jobs.
 const CHANGED: Duration = Duration::from_secs(1800);
-const SERVICE: &str = "emr-serverless";
-
 /// The kind.
 #[derive(Debug)]
 pub struct EmrApplication;

@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::calls::{Place, describe, given_way, let_go, started};
-pub(super) use self::calls::{end_streams, streams};
 use self::find::{among, newest, others, tagged_runs};
 use self::wire::read;
 use super::spec::replaces;
@@ -138,8 +137,6 @@ const FACTS: Facts = Facts {
 const MOST_OVER: usize = 8;
 /// How often a run is started again that EMR gave up before the job began.
 const AGAIN: usize = 3;
-const SERVICE: &str = "emr-serverless";
-
 /// The kind.
 #[derive(Debug)]
 pub struct JobRun;

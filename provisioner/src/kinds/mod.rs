@@ -3,6 +3,7 @@
 mod among;
 mod each;
 mod ec2;
+mod emr;
 mod holders;
 pub(crate) mod msk;
 pub(crate) mod policy;

@@ -7,7 +7,7 @@ use lakewright_config::Materialization;
 
 use super::decode::At;
 use super::diagnostics::{Diagnostic, suggest};
-use super::sql::{self, Zone, references, statement_mistakes, unqualified_tables};
+use super::sql::{self, Read, Zone, references, statement_mistakes, unqualified_tables};
 use crate::plan::Step;
 
 /// A model's file as it was read.
@@ -38,17 +38,6 @@ pub struct Model {
     pub body: Range<usize>,
     /// The tables that it reads.
     pub reads: Vec<Read>,
-}
-
-/// A table that a model reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// Where the table is.
-    pub zone: Zone,
-    /// Its name.
-    pub table: String,
-    /// Where the reference stands in the model's file, in bytes.
-    pub span: Range<usize>,
 }
 
 impl Model {

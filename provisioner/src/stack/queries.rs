@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::check::{column_mistakes, not_in_catalog};
 use super::declare::{choice, section};
 use super::decode::{At, Entry};
 use super::diagnostics::{Diagnostic, Source, suggest};
 use super::layers::locate;
-use super::models::{Read, qualified, statement};
+use super::models::{qualified, statement};
+use super::readable::{column_mistakes, not_in_catalog};
 use super::sections::File;
-use super::sql::{self, Zone};
+use super::sql::{self, Read, Zone};
 use super::tables::raw_tables;
 
 choice! {

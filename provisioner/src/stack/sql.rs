@@ -7,7 +7,6 @@ use std::ops::Range;
 pub use columns::{Named, columns};
 
 use super::diagnostics::Diagnostic;
-use super::models::Read;
 
 /// Where a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +15,17 @@ pub enum Zone {
     Raw,
     /// In the warehouse, written `warehouse.NAME`.
     Warehouse,
+}
+
+/// A table that a query reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Where the table is.
+    pub zone: Zone,
+    /// Its name.
+    pub table: String,
+    /// Where the reference stands in the model's file, in bytes.
+    pub span: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod decide;
 mod managed;
 mod policies;
 pub(crate) mod refuse;
+pub(crate) mod resource_policy;
 mod works;
 
 pub(crate) use acting::{Acting, lets_launch, lets_log};

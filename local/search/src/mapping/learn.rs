@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::FieldType;
+use crate::field::{FieldType, MOST};
 use crate::template::Rules;
-
-/// How many fields an index has at most, unless its template says otherwise.
-pub const MOST: usize = 1000;
 
 /// Why a document isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use aws_sdk_emrserverless::types::{
 use lakewright_aws::Needed as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{MaxCapacity, SERVICE, Spec};
+use super::{MaxCapacity, Spec};
 use crate::kind::{Context, Departure, Found, Outcome};
+use crate::kinds::emr::SERVICE;
 use crate::kinds::{tag_lists, tags};
 use crate::resource::Condition;
 

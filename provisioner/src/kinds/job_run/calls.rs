@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use aws_sdk_emrserverless::types::{JobRun, JobRunMode, JobRunState, JobRunSummary};
+use aws_sdk_emrserverless::types::{JobRun, JobRunMode, JobRunState};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask};
 use lakewright_iam::Arn;
 
-use super::wire::{LIVING, driver, has_ended, is_over, logs, retries};
-use super::{SERVICE, Spec};
-use crate::kind::{ADDRESS, APPLIED, CONTINUED, Context, Outcome, STACK};
-use crate::kinds::{emr_application, tag_lists, tagged, tags, wait};
+use super::Spec;
+use super::wire::{driver, has_ended, is_over, logs, retries};
+use crate::kind::{ADDRESS, APPLIED, CONTINUED, Context, Outcome};
+use crate::kinds::emr::{self, SERVICE};
+use crate::kinds::{tag_lists, tagged, tags, wait};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -64,28 +65,9 @@ impl Place {
 pub(super) async fn describe(context: &Context, place: &Place) -> Result<Option<JobRun>, Error> {
     let call = context.aws.emr_serverless().get_job_run().application_id(&place.application).job_run_id(&place.run);
     let answer = ask(call.send()).await;
-    let tags = emr_application::tags_at(context, place.arn(context));
+    let tags = emr::tags_at(context, place.arn(context));
     let Some(answer) = tagged::readable(context, wait::found(answer), tags).await? else { return Ok(None) };
     answer.job_run.needed(SERVICE, "GetJobRun.jobRun").map(Some)
-}
-
-/// The streaming runs of an application in these states, whoever they belong to: the list has no tags. None of an application that
-/// is gone, which EMR may say in either way, and none of somebody else's whose runs may not be listed.
-pub(super) async fn listed(
-    context: &Context,
-    application: &str,
-    states: Vec<JobRunState>,
-) -> Result<Vec<JobRunSummary>, Error> {
-    let call = context.aws.emr_serverless().list_job_runs().application_id(application).max_results(50);
-    let call = call.mode(JobRunMode::Streaming).set_states(Some(states));
-    let answer = match ask_all(call.into_paginator().items().send()).await {
-        Err(error) if error.kind == ErrorKind::Invalid => {
-            return if emr_application::is_gone(context, application).await? { Ok(Vec::new()) } else { Err(error) };
-        }
-        answer => wait::found(answer),
-    };
-    let tags = emr_application::tags_at(context, emr_application::arn_of(context, application));
-    Ok(tagged::readable(context, answer, tags).await?.unwrap_or_default())
 }
 
 /// Starts a run. A repeat with the same token is answered with the run that it started.
@@ -132,20 +114,11 @@ pub(super) async fn ended(context: &Context, place: &Place) -> Result<Option<Job
             return Ok(Some(Some(run)));
         }
         if *run.state() != JobRunState::Cancelling {
-            cancel(context, place).await?;
+            emr::cancel(context, &place.application, &place.run).await?;
         }
         Ok(None)
     })
     .await
-}
-
-/// Cancels a run; one that is over by now is no error.
-async fn cancel(context: &Context, place: &Place) -> Result<(), Error> {
-    let call = context.aws.emr_serverless().cancel_job_run();
-    match ask(call.application_id(&place.application).job_run_id(&place.run).send()).await {
-        Err(error) if error.kind != ErrorKind::WrongState && !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Takes the address away from a run that is over, so that nothing takes it for the stack's that is to live. The stack's name stays:
@@ -167,23 +140,6 @@ pub(super) async fn given_way(context: &Context, places: &[Place]) -> Result<()>
         None => Ok(()),
     });
     try_join_all(ends).await?;
-    Ok(())
-}
-
-/// The streaming runs of an application that haven't ended, whoever they belong to.
-pub(in crate::kinds) async fn streams(context: &Context, application: &str) -> Result<Vec<JobRunSummary>, Error> {
-    listed(context, application, LIVING.into()).await
-}
-
-/// Cancels those of some streaming runs that are the stack's own. Their ends aren't waited for.
-pub(in crate::kinds) async fn end_streams(context: &Context, streams: &[JobRunSummary]) -> Result<()> {
-    for run in streams {
-        let Some(tags) = emr_application::tags_at(context, run.arn().to_owned()).await? else { continue };
-        if tags.get(STACK) == Some(&context.stack) {
-            let place = Place { application: run.application_id().to_owned(), run: run.id().to_owned() };
-            cancel(context, &place).await?;
-        }
-    }
     Ok(())
 }
 

@@ -7,13 +7,14 @@ use aws_sdk_emrserverless::primitives::DateTime;
 use aws_sdk_emrserverless::types::JobRunState;
 use futures::future::try_join_all;
 
-use super::calls::{Place, describe, listed};
-use super::wire::{LIVING, read};
+use super::calls::{Place, describe};
+use super::wire::read;
 use super::{FACTS, Spec};
 use crate::kind::{ADDRESS, Context, Found, Wanted};
 use crate::kinds::each::{One, each};
+use crate::kinds::emr::{self, UNENDED, listed};
 use crate::kinds::spec::reference;
-use crate::kinds::{emr_application, tagged, tags};
+use crate::kinds::{tagged, tags};
 use crate::resource::{Address, Condition};
 
 /// A run with the time at which it was started.
@@ -53,7 +54,7 @@ pub(super) async fn among(
 /// The run on an application that has the name and the address of a wanted one, of several the one that counts. Others may have that
 /// name.
 async fn named(context: &Context, application: String, wanted: &Wanted<'_, Spec>) -> Result<Option<Dated>> {
-    let states = LIVING.into_iter().chain([JobRunState::Failed]).collect();
+    let states = UNENDED.into_iter().chain([JobRunState::Failed]).collect();
     let mut runs = listed(context, &application, states).await?;
     runs.retain(|run| run.name() == Some(wanted.spec.name.as_str()));
     runs.sort_by_key(|run| (*run.state() == JobRunState::Failed, std::cmp::Reverse(run.created_at().as_nanos())));
@@ -82,7 +83,7 @@ pub(super) async fn others(context: &Context, address: &Address, beside: &Place)
     let tagged = tagged::resources(context, "emr-serverless").await?;
     let own = tagged.iter().filter(|(_, tags)| tags::address(context, FACTS.name, tags).as_ref() == Some(address));
     let mut places: BTreeSet<Place> = own.filter_map(|(arn, _)| Place::of(arn)).collect();
-    let listed = listed(context, &beside.application, LIVING.into()).await?;
+    let listed = listed(context, &beside.application, UNENDED.into()).await?;
     places.extend(listed.iter().map(|run| Place { application: beside.application.clone(), run: run.id().to_owned() }));
     places.remove(beside);
     // What they carry now counts: the tagging API lags behind, and the list has no tags.
@@ -105,7 +106,7 @@ impl Applications {
             return Ok(Self(ids));
         }
         for (arn, tags) in tagged::resources(context, "emr-serverless").await? {
-            let own = emr_application::id_in(&arn).zip(tags::address(context, "emr_application", &tags));
+            let own = emr::id_in(&arn).zip(tags::address(context, "emr_application", &tags));
             if let Some((id, address)) = own
                 && let Some(ids) = ids.get_mut(&address)
             {
@@ -119,7 +120,7 @@ impl Applications {
         if names.is_empty() {
             return Ok(Self(ids));
         }
-        for (id, name) in emr_application::namesakes(context, &names.keys().copied().collect()).await? {
+        for (id, name) in emr::namesakes(context, &names.keys().copied().collect()).await? {
             if let Some(ids) = names.get(name.as_str()).and_then(|address| ids.get_mut(*address)) {
                 ids.insert(id);
             }

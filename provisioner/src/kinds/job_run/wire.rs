@@ -8,15 +8,13 @@ use aws_sdk_emrserverless::types::{
 };
 use lakewright_aws::Needed as _;
 
+use super::Spec;
 use super::calls::Place;
-use super::{SERVICE, Spec};
 use crate::kind::{Context, Departure, Found};
+use crate::kinds::emr::SERVICE;
 use crate::kinds::{tag_lists, tags};
 use crate::resource::{Address, Condition};
 
-/// The states of a run that EMR has yet to start, or that runs.
-pub(super) const LIVING: [JobRunState; 5] =
-    [JobRunState::Submitted, JobRunState::Pending, JobRunState::Scheduled, JobRunState::Queued, JobRunState::Running];
 /// How many failures in an hour EMR takes that nobody set a limit for.
 const DEFAULT_FAILURES: i32 = 5;
 

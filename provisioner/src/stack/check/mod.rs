@@ -37,7 +37,7 @@ mod topics;
 mod transforms;
 mod watch;
 
-pub(super) use models::{check_models, column_mistakes, not_in_catalog};
+pub(super) use models::check_models;
 pub use names::{host_name_mistake, is_region, stack_name_mistake};
 pub use outside::foreign_boundary;
 pub(super) use specs::check_specs;

@@ -5,17 +5,11 @@ use lakewright_config::ColumnType;
 use super::names::identifier_mistake;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
-use crate::stack::models::{Model, Read, order};
+use crate::stack::models::{Model, order};
+use crate::stack::readable::{column_mistakes, not_in_catalog};
 use crate::stack::sections::File;
-use crate::stack::sql::{Named, Zone};
+use crate::stack::sql::Zone;
 use crate::stack::tables::{Batch, TableSection, raw_tables};
-
-/// What to say of what reads a table of plain files by SQL.
-pub(in crate::stack) fn not_in_catalog(table: &str, span: std::ops::Range<usize>) -> Diagnostic {
-    let title = format!("`{table}` is no table of the catalog, but plain files");
-    Diagnostic::new(span, title, "reads it")
-        .help(format!("write `sink = \"iceberg\"` in `[tables.{table}]`, or leave `sink` out"))
-}
 
 /// Checks the models' names, the tables that they read, and that no circle of them waits for itself.
 pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model], list: &mut Vec<Diagnostic>) {
@@ -103,45 +97,4 @@ fn unreadable(table: &Entry<TableSection>) -> Option<(&str, String)> {
     let is_time = |one: &ColumnType| *one == ColumnType::Time;
     let column = table.value.columns.iter().find(|column| column.value.column_type.has(is_time))?;
     Some((&column.name, format!("its column `{}` holds a time of day", column.name)))
-}
-
-/// What is wrong with the columns that a query surely takes from the raw zone: they are declared there, under the names
-/// that they have now.
-pub(in crate::stack) fn column_mistakes(file: &File, reads: &[Read], columns: &[Named]) -> Vec<Diagnostic> {
-    let tables = reads.iter().filter(|read| read.zone == Zone::Raw).filter_map(|read| file.tables.get(&read.table));
-    let tables: Vec<_> = tables.collect();
-    // A word alone may be a column of whatever else the query reads.
-    let only_declared = reads.iter().all(|read| read.zone == Zone::Raw && file.tables.get(&read.table).is_some());
-    let mut list = Vec::new();
-    for named in columns {
-        let name = named.column.as_str();
-        let owner = named.table.as_ref();
-        let meant: Vec<_> = tables.iter().filter(|table| owner.is_none_or(|owner| *owner == table.name)).collect();
-        let declared = meant.iter().any(|table| table.value.columns.get(name).is_some());
-        let own = meant.iter().flat_map(|table| table.value.own_columns()).any(|own| own.name == name);
-        if meant.is_empty() || declared || own {
-            continue;
-        }
-        let (title, label, help) = match (meant.iter().find_map(|table| now_named(table, name)), owner) {
-            (Some((table, now)), _) if owner.is_some() || only_declared => (
-                format!("the column `{name}` of `raw.{table}` is `{now}` now"),
-                "its old name",
-                format!("write `{now}`, or `{now} AS {name}` where the result keeps the old name"),
-            ),
-            (_, Some(owner)) => {
-                let known = meant.iter().flat_map(|table| table.value.columns.names());
-                (format!("table `{owner}` has no column `{name}`"), "not declared", suggest(name, known, "columns"))
-            }
-            _ => continue,
-        };
-        list.push(Diagnostic::new(named.span.clone(), title, label).help(help));
-    }
-    list
-}
-
-/// The table and the name that a column has there now, if it had this one before.
-fn now_named<'a>(table: &'a Entry<TableSection>, before: &str) -> Option<(&'a str, &'a str)> {
-    let mut columns = table.value.columns.iter();
-    let now = columns.find(|column| column.value.was.as_ref().is_some_and(|was| was.value == before))?;
-    Some((&table.name, &now.name))
 }

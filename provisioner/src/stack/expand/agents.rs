@@ -19,6 +19,7 @@ mod acls;
 mod alarms;
 mod batch;
 mod producer;
+mod rights;
 mod shipper;
 mod stream;
 

@@ -4,8 +4,6 @@ use lakewright_config::{Table, s3};
 use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
-use super::agents::{self, used_topics};
-use super::roles::trust;
 use super::{ARTIFACTS, Expansion, RESULTS, key_arn};
 use crate::kind::{ADDRESS, STACK};
 use crate::kinds::role;
@@ -13,8 +11,7 @@ use crate::resource::Address;
 use crate::stack::decode::At;
 use crate::stack::decode::Entry;
 use crate::stack::functions::Statement;
-use crate::stack::hosts::{Agent, Host};
-use crate::stack::kafka::{Authentication, Kafka};
+use crate::stack::hosts::Host;
 use crate::stack::tables::Batch;
 
 /// Beyond so many raw tables a policy takes them all together: IAM lets the inline policies of a role have 10,240 characters.
@@ -59,37 +56,8 @@ pub(super) enum Access {
 }
 
 impl Expansion<'_> {
-    /// The role of a group of hosts.
-    pub(super) fn host_role(&mut self, host: &Entry<Host>) {
-        let mut policies = std::collections::BTreeMap::new();
-        let mut statements = Statements::default();
-        if !host.value.agents.is_empty() {
-            let folders = [format!("hosts/{}", host.name), "releases".into()];
-            self.objects(&mut statements, "Artifacts", Access::Read, ARTIFACTS, &folders);
-        }
-        self.attach_volumes(&mut statements, host);
-        self.write_own_name(&mut statements, host);
-        self.serve_search(&mut statements, host);
-        self.open_sessions(&mut statements, host);
-        if !statements.0.is_empty() {
-            policies.insert("host".to_owned(), statements.policy());
-        }
-        if !host.value.statements.is_empty() {
-            policies.insert("own".to_owned(), own(&host.value.statements));
-        }
-        for agent in &host.value.agents {
-            let mut statements = Statements::default();
-            agents::expansion_of(agent.value).rights(self, &mut statements);
-            self.write_logs(&mut statements, agent.word());
-            policies.insert(agent.word().to_owned(), statements.policy());
-        }
-        let description = format!("the hosts {} of {}", host.name, self.stack.name());
-        let spec = role::Spec { policies, ..self.role(&host.name, description, trust("ec2.amazonaws.com")) };
-        self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
-    }
-
     /// Sessions by Systems Manager take the place of open ports and keys.
-    fn open_sessions(&self, statements: &mut Statements, host: &Entry<Host>) {
+    pub(super) fn open_sessions(&self, statements: &mut Statements, host: &Entry<Host>) {
         if !*host.value.session_manager {
             return;
         }
@@ -99,7 +67,7 @@ impl Expansion<'_> {
     }
 
     /// Finding the hosts' data volumes and attaching them to hosts of the group.
-    fn attach_volumes(&self, statements: &mut Statements, host: &Entry<Host>) {
+    pub(super) fn attach_volumes(&self, statements: &mut Statements, host: &Entry<Host>) {
         if host.value.data_volume_gib.is_none() {
             return;
         }
@@ -220,48 +188,6 @@ impl Expansion<'_> {
         let within = json!({ "s3:prefix": patterns });
         let arn = arn.to_owned();
         self.on_buckets(statements, &format!("{sid}List"), (&["s3:ListBucket"], &[arn]), Some(("StringLike", within)));
-    }
-
-    /// What a Kafka client needs to log in, and under IAM to read and write its topics.
-    pub(super) fn log_in(&self, statements: &mut Statements, agent: Agent, access: Access) {
-        let Some(kafka) = &self.file.kafka else { return };
-        if kafka.ways()[0] == Authentication::Iam {
-            self.use_topics(statements, kafka, agent, access);
-            return;
-        }
-        self.read_user(statements, kafka, agent);
-    }
-
-    fn use_topics(&self, statements: &mut Statements, kafka: &Kafka, agent: Agent, access: Access) {
-        let writes = access == Access::Write;
-        let cluster: &[&str] = if writes {
-            &["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"]
-        } else {
-            &["kafka-cluster:Connect"]
-        };
-        statements.allow("Kafka", cluster, &[self.kafka_arn(kafka, "")]);
-        let mut actions = vec!["kafka-cluster:DescribeTopic"];
-        actions.push(if writes { "kafka-cluster:WriteData" } else { "kafka-cluster:ReadData" });
-        // Agents make the topics that nobody else can; Spark's job doesn't.
-        if kafka.is_serverless() && !(agent == Agent::Stream && self.file.streams_on_spark()) {
-            actions.extend([
-                "kafka-cluster:CreateTopic",
-                "kafka-cluster:AlterTopic",
-                "kafka-cluster:DescribeTopicDynamicConfiguration",
-                "kafka-cluster:AlterTopicDynamicConfiguration",
-            ]);
-        }
-        let topics = used_topics(agent, self.file);
-        let topics: Vec<String> =
-            topics.iter().map(|topic| self.kafka_arn(kafka, &format!("topic/{}", self.topic(topic)))).collect();
-        statements.allow("KafkaTopics", &actions, &topics);
-        let groups = agents::expansion_of(agent).groups(self);
-        if !groups.is_empty() {
-            let actions = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"];
-            let groups: Vec<String> =
-                groups.iter().map(|group| self.kafka_arn(kafka, &format!("group/{group}"))).collect();
-            statements.allow("KafkaGroup", &actions, &groups);
-        }
     }
 
     /// The buckets of raw tables, each with the prefixes of those in it.

@@ -1,16 +1,15 @@
 //! What all kinds share: reading, rendering with tags, filters, pages, creating and deleting.
 
-use std::ops::RangeInclusive;
-
 use serde_json::{Map, Value, json};
 
 use super::error::{invalid, missing};
 use super::kind::Kind;
+use super::names::lower_first;
+use super::paging::paged;
 use super::tags;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
-use crate::pages::page;
 use crate::request::Request;
 use crate::state::{State, Tags, tag_list};
 
@@ -187,33 +186,4 @@ fn collect(value: &Value, path: &str, found: &mut Vec<String>) {
         scalar if path.is_empty() => found.push(scalar.to_string()),
         _ => {}
     }
-}
-
-/// Cuts a list into the page that the request asks for.
-pub(super) fn paged<T>(request: &Request, items: Vec<T>) -> Result<(Vec<T>, Option<String>), AwsError> {
-    paged_within(request, items, 5..=1000)
-}
-
-/// The same where the operation takes another number of results.
-pub(super) fn paged_within<T>(
-    request: &Request,
-    items: Vec<T>,
-    limits: RangeInclusive<i64>,
-) -> Result<(Vec<T>, Option<String>), AwsError> {
-    let limit = request.input.number("MaxResults");
-    if let Some(limit) = limit.filter(|limit| !limits.contains(limit)) {
-        let (least, most) = (limits.start(), limits.end());
-        return Err(invalid(format!(
-            "Value ( {limit} ) for parameter maxResults is invalid. Expecting a value between {least} and {most}."
-        )));
-    }
-    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
-    page(items, request.input.text("NextToken"), limit, || {
-        AwsError::new("InvalidNextToken", "The token provided in the request is not valid.")
-    })
-}
-
-pub(super) fn lower_first(name: &str) -> String {
-    let mut characters = name.chars();
-    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }

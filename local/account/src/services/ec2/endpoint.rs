@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::describe::paged;
 use super::error::{invalid, missing, only};
 use super::kind::{ROUTE_TABLE, VPC, VPC_ENDPOINT};
+use super::paging::paged;
 use super::{done, endpoint_interface, tags};
 use crate::clock;
 use crate::error::AwsError;

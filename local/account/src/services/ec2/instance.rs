@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::attachment::{self, Attachment};
-use super::describe::paged;
 use super::error::{invalid, missing, need};
 use super::kind::{INSTANCE, SUBNET};
+use super::paging::paged;
 use super::{profile, tags, template, volume};
 use crate::clock;
 use crate::error::AwsError;

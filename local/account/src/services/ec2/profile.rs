@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::describe::paged;
 use super::error::need;
 use super::instance::instances;
 use super::kind::INSTANCE;
+use super::paging::paged;
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::describe::paged;
 use super::error::{invalid, missing};
+use super::paging::paged;
 use super::{done, kind};
 use crate::error::AwsError;
 use crate::fields::Fields as _;

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::describe::{lower_first, paged, paged_within};
 use super::error::{invalid, missing};
 use super::kind::LAUNCH_TEMPLATE;
+use super::names::lower_first;
+use super::paging::{paged, paged_within};
 use super::tags;
 use crate::clock;
 use crate::error::AwsError;

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::cidr::Cidr;
-use super::describe::lower_first;
 use super::error::{dependency, invalid, missing, need};
 use super::kind::{
     INTERFACE, INTERNET_GATEWAY, NETWORK_ACL, ROUTE_TABLE, SECURITY_GROUP, SECURITY_GROUP_RULE, SUBNET, VPC,
     VPC_ENDPOINT,
 };
+use super::names::lower_first;
 use super::{done, flow_log, route_table, security_group, tags};
 use crate::error::AwsError;
 use crate::fields::Fields as _;

@@ -12,6 +12,7 @@ pub(crate) use index::take_over;
 pub(crate) use propagation::{knows_profile, knows_role, profile_arn};
 
 use super::Service;
+use crate::access::resource_policy;
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -153,7 +154,7 @@ fn path(request: &Request) -> Result<String, AwsError> {
 /// A policy document that must be there and be one.
 fn document(request: &Request, member: &str, principal: bool) -> Result<String, AwsError> {
     let text = request.input.need(member, missing)?;
-    match super::s3::policy_fault(text, principal).or_else(|| super::s3::sid_fault(text, !principal)) {
+    match resource_policy::fault(text, principal).or_else(|| resource_policy::sid_fault(text, !principal)) {
         None => Ok(text.to_owned()),
         Some(fault) => Err(AwsError::new("MalformedPolicyDocument", fault)),
     }

@@ -1,13 +1,13 @@
 //! Keys: their states, rotation, policies and tags.
 
 use super::{ALIASES, KEYS, invalid_state, key, living, missing, paged, save, signing, validation};
+use crate::access::resource_policy::{fault as policy_fault, sid_fault};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::ids;
 use crate::request::Request;
 use crate::services::iam;
-use crate::services::s3::{policy_fault, sid_fault};
 use crate::state::{State, Tags, tag_list, tags_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -18,7 +18,6 @@ mod lifecycle;
 mod listing;
 mod names;
 mod objects;
-mod policy;
 #[cfg(test)]
 mod power_cut;
 mod reads;
@@ -30,7 +29,6 @@ mod xml;
 pub(crate) use errors::response as failure;
 pub(crate) use lifecycle::expire as expire_versions;
 pub(crate) use names::{asked, host_to_path};
-pub(crate) use policy::{fault as policy_fault, sid_fault};
 
 use crate::account::Account;
 use crate::credentials::Credentials;

@@ -2,7 +2,8 @@
 
 use super::call::{Call, Reply};
 use super::xml::Element;
-use super::{buckets, destinations, errors, policy, versions, xml};
+use super::{buckets, destinations, errors, versions, xml};
+use crate::access::resource_policy;
 use crate::error::AwsError;
 use crate::protocol::xml::escape;
 use serde_json::{Value, json};
@@ -148,14 +149,14 @@ pub(super) fn put(call: &Call, setting: &Setting, body: &[u8]) -> Result<Reply, 
 }
 
 fn put_policy(call: &Call, text: String) -> Result<Reply, AwsError> {
-    if let Some(fault) = policy::fault(&text, true) {
+    if let Some(fault) = resource_policy::fault(&text, true) {
         return Err(errors::because("MalformedPolicy", fault));
     }
     let arn = buckets::arn(&call.bucket);
     let foreign = |resource: &String| {
         *resource != arn && !resource.starts_with(&format!("{arn}/")) && !resource.starts_with(&format!("{arn}*"))
     };
-    if policy::resources(&text).iter().any(foreign) {
+    if resource_policy::resources(&text).iter().any(foreign) {
         return Err(errors::because("MalformedPolicy", "Policy has invalid resource"));
     }
     call.transact(|state| {
@@ -163,7 +164,7 @@ fn put_policy(call: &Call, text: String) -> Result<Reply, AwsError> {
         let block = bucket["settings"]["publicAccessBlock"].as_str().unwrap_or_default();
         let blocked = xml::parse(block.as_bytes(), "PublicAccessBlockConfiguration")
             .is_ok_and(|block| block.text_of("BlockPublicPolicy") == Some("true"));
-        if blocked && policy::public(&text) {
+        if blocked && resource_policy::public(&text) {
             let message = "public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access";
             return Err(errors::because("AccessDenied", message));
         }
@@ -356,7 +357,7 @@ pub(super) fn policy_status(call: &Call) -> Result<Reply, AwsError> {
     call.transact(|state| {
         let bucket = call.bucket(state)?;
         let text = bucket["settings"]["policy"].as_str().ok_or_else(|| errors::error("NoSuchBucketPolicy"))?;
-        let public = policy::public(text);
+        let public = resource_policy::public(text);
         Ok(Reply::xml(format!("<PolicyStatus xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsPublic>{public}</IsPublic></PolicyStatus>")))
     })
 }

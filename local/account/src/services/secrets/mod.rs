@@ -4,6 +4,7 @@ mod lists;
 mod values;
 
 use super::Service;
+use crate::access::resource_policy::fault as policy_fault;
 use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;
@@ -11,7 +12,6 @@ use crate::fields::Fields;
 use crate::ids;
 use crate::protocol::Protocol;
 use crate::request::Request;
-use crate::services::s3::policy_fault;
 use crate::state::{State, Tags, tag_list, tags_of};
 use async_trait::async_trait;
 use serde_json::{Value, json};

@@ -1,10 +1,10 @@
 //! The attributes of queues: which there are, what each takes, and what a queue has that was given none.
 
 use super::{invalid_name, invalid_value, redrive};
+use crate::access::resource_policy::fault as policy_fault;
 use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
-use crate::services::s3::policy_fault;
 use crate::state::State;
 use serde_json::{Map, Value, json};
 

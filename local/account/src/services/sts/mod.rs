@@ -1,6 +1,7 @@
 //! STS: who am I, and becoming a role.
 
 use super::Service;
+use crate::access::resource_policy;
 use crate::access::{self, Acting};
 use crate::account::Account;
 use crate::clock;
@@ -103,7 +104,7 @@ fn assume_role(state: &mut State<'_>, request: &Request) -> Result<Value, AwsErr
 fn session_policies(state: &mut State<'_>, request: &Request, account: &str) -> Result<Vec<String>, AwsError> {
     let mut policies = Vec::new();
     if let Some(text) = request.input.text("Policy").filter(|text| !text.is_empty()) {
-        if let Some(fault) = super::s3::policy_fault(text, false) {
+        if let Some(fault) = resource_policy::fault(text, false) {
             return Err(AwsError::new("MalformedPolicyDocument", fault));
         }
         policies.push(text.to_owned());

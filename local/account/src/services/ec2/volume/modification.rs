@@ -7,9 +7,9 @@ use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::request::Request;
-use crate::services::ec2::describe::paged;
 use crate::services::ec2::error::{invalid, need, only};
 use crate::services::ec2::kind::VOLUME;
+use crate::services::ec2::paging::paged;
 use crate::state::State;
 
 /// Seconds until a change of a volume can be used, and until it is completed.

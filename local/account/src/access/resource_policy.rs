@@ -111,7 +111,7 @@ pub(crate) fn resources(text: &str) -> Vec<String> {
 }
 
 /// Whether the policy allows something to everybody, without a condition.
-pub(super) fn public(text: &str) -> bool {
+pub(crate) fn public(text: &str) -> bool {
     let policy: Value = serde_json::from_str(text).unwrap_or_default();
     let statements = match &policy["Statement"] {
         Value::Array(statements) => statements.clone(),
