@@ -140,6 +140,12 @@ macro_rules! choice {
                 match choice { $( $name::$variant => Self::$variant, )* }
             }
         }
+
+        impl From<$config> for $name {
+            fn from(choice: $config) -> Self {
+                match choice { $( <$config>::$variant => Self::$variant, )* }
+            }
+        }
     };
     (
         $(#[doc = $about:literal])*
