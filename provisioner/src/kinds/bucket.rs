@@ -5,6 +5,7 @@ mod destinations;
 mod lifecycle;
 pub mod name;
 mod ownership;
+mod rights;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +124,7 @@ const FACTS: Facts = Facts {
     tag_types: &["s3"],
     review: &["block_public_access", "policy", "ownership", "access_logs", "notifications"],
     arns: ARNS,
-    rights: super::rights::storage::BUCKETS_OF_THE_STACK,
+    rights: rights::RIGHTS,
     billing: Billing::ByUse("the bytes stored, older versions among them, and requests"),
     ..Facts::of("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, ACTIONS)
 };
