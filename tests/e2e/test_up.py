@@ -75,6 +75,9 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
 
     up.wait("search", lambda: "hits" in up.run("search", "--local", "lipstick stockholm").stdout.lower()
             or "lipstick" in up.run("search", "--local", "lipstick stockholm").stdout.lower())
+    up.wait("logs", lambda: up.run("search", "--local", "--log", "application").stdout)
+    found = up.run("search", "--local", "--log", "application", "nowhereatall", check=0)
+    assert (found.stdout, found.stderr) == ("", "No line of the log `application` matches `nowhereatall`.\n")
     assert up.stop() == 0, up.log()
     assert up.record() is None, "a stopped run leaves no run.json"
 

@@ -368,10 +368,12 @@ Example:
         #[arg(long, short = 'y')]
         yes: bool,
     },
-    /// Searches the user actions, best hits first
+    /// Searches the user actions, best hits first, or the logs of hosts, newest line first
     #[command(after_help = "\
 Examples:
   lakewright search --local \"lipstick stockholm\"
+  lakewright search --local --log application ERROR checkout
+  lakewright search --local --log agents            the newest lines
   lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
     Search(search::Options),
     /// Tries what the shipper's transforms make of records

@@ -1,11 +1,12 @@
-//! `lakewright search`: words in, ranked user actions out.
+//! `lakewright search`: words in, ranked user actions out, or the newest lines of hosts' logs.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use lakewright_config::agents::shipper::sources::{index_of, name_mistake};
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
@@ -25,12 +26,35 @@ const FIELDS: [&str; 9] = [
     "ip_address",
 ];
 
+/// The members of logs that words are looked for in: those of the application's, of agents' and of the journal's records.
+const LOGGED: [&str; 13] = [
+    "message",
+    "level",
+    "logger",
+    "target",
+    "error",
+    "error.message",
+    "error.type",
+    "MESSAGE",
+    "SYSLOG_IDENTIFIER",
+    "user_id",
+    "request_id",
+    "log_host",
+    "log_path",
+];
+
+/// What the indices of the shipper's topics are named after.
+const INDEX: &str = "user-actions";
+
 /// What is looked for, and where.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The words
-    #[arg(required = true)]
+    #[arg(required_unless_present = "log")]
     pub words: Vec<String>,
+    /// Looks in a log of hosts, newest line first, all words in each: `application`, `agents`, or another source of the shipper's
+    #[arg(long, value_name = "SOURCE")]
+    pub log: Option<String>,
     /// The search cluster; with user and password, by the variable
     #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
     pub url: Option<String>,
@@ -53,11 +77,8 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
             run.search
         }
     };
-    let body = json!({
-        "query": { "multi_match": { "query": words, "fields": FIELDS, "type": "cross_fields" } },
-        "size": limit,
-    });
-    let target = format!("{}/user-actions-2*/_search", url.trim_end_matches('/'));
+    let asked = asked(&words, options.log.as_deref(), limit)?;
+    let target = format!("{}/{}-2*/_search", url.trim_end_matches('/'), asked.index);
     let is_local = options.url.is_none();
     let client = match &options.authority {
         Some(path) => {
@@ -66,16 +87,65 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
         }
         None => Client::new(&url)?,
     };
-    let answer = client.post(&target, &body, Duration::from_secs(30)).await;
+    let answer = client.post(&target, &asked.body, Duration::from_secs(30)).await;
     let answer = answer.map_err(|error| refused(error, is_local)).context("search")?;
     let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
     if hits.is_empty() {
-        say(&format!("No user action matches `{words}`."));
+        say(&match &options.log {
+            None => format!("No user action matches `{words}`."),
+            Some(log) if words.is_empty() => format!("There is no line of the log `{log}`."),
+            Some(log) => format!("No line of the log `{log}` matches `{words}`."),
+        });
         return Ok(Outcome::Done);
     }
-    say(&format!("{} of {total} hits for `{words}`, in {} ms:\n", hits.len(), answer["took"]));
-    print(&hits.iter().map(|hit| shown(hit, &words)).collect::<String>())
+    let what = if words.is_empty() { "lines".to_owned() } else { format!("hits for `{words}`") };
+    say(&format!("{} of {total} {what}, in {} ms:\n", hits.len(), answer["took"]));
+    let line = if options.log.is_some() { logged } else { shown };
+    print(&hits.iter().map(|hit| line(hit, &words)).collect::<String>())
+}
+
+/// What is asked of which indices.
+struct Asked {
+    /// What their names begin with, before the day.
+    index: String,
+    body: Value,
+}
+
+/// Ranked user actions; or the newest lines of a log that have every word somewhere.
+fn asked(words: &str, log: Option<&str>, limit: u32) -> Result<Asked> {
+    let Some(source) = log else {
+        let query = json!({ "multi_match": { "query": words, "fields": FIELDS, "type": "cross_fields" } });
+        return Ok(Asked { index: INDEX.to_owned(), body: json!({ "query": query, "size": limit }) });
+    };
+    if let Some(mistake) = name_mistake(source) {
+        bail!("`--log {}` is no name of a shipper's source: {mistake}", plain::line(source));
+    }
+    let each = words.split_whitespace();
+    let each: Vec<Value> =
+        each.map(|word| json!({ "multi_match": { "query": word, "fields": LOGGED, "lenient": true } })).collect();
+    let query = if each.is_empty() { json!({ "match_all": {} }) } else { json!({ "bool": { "must": each } }) };
+    let newest = json!([{ "@timestamp": { "order": "desc", "unmapped_type": "date" } }]);
+    Ok(Asked { index: index_of(INDEX, source), body: json!({ "query": query, "sort": newest, "size": limit }) })
+}
+
+/// A line of a log: its time, its host, how grave it is, and what it says, with the words in bold.
+fn logged(hit: &Value, words: &str) -> String {
+    let source = &hit["_source"];
+    let get = |name: &str| source[name].as_str().unwrap_or_default();
+    let time = get("@timestamp").get(..19).unwrap_or_default().replace('T', " ");
+    let said = ["message", "MESSAGE"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let error = match &source["error"] {
+        Value::String(text) => format!("  {text}"),
+        Value::Object(error) => {
+            let parts = ["type", "message"].map(|name| error.get(name).and_then(Value::as_str).unwrap_or_default());
+            format!("  {}", parts.join(" ").trim())
+        }
+        _ => String::new(),
+    };
+    let line = format!("{time}  {:20}  {:5}  {said}{error}", get("log_host"), get("level"));
+    // Customers wrote parts of it.
+    marked(&plain::line(line.trim_end()), words) + "\n"
 }
 
 /// Says what to do where the index on this machine doesn't know the password any more, which `up` notes at its start.
@@ -135,6 +205,28 @@ mod tests {
         for (status, is_local) in [("401 Unauthorized", false), ("503 Service Unavailable", true)] {
             assert!(!said(status, is_local).contains("run.json"), "{status}");
         }
+    }
+
+    #[test]
+    fn lines_of_a_log_have_every_word_and_the_newest_comes_first() {
+        let logs = asked("checkout ERROR", Some("application"), 5).unwrap();
+        assert_eq!(logs.index, "user-actions-application");
+        let must = logs.body["query"]["bool"]["must"].as_array().unwrap();
+        assert_eq!(
+            must.iter().map(|one| one["multi_match"]["query"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["checkout", "ERROR"]
+        );
+        assert_eq!(logs.body["sort"][0]["@timestamp"]["order"], "desc");
+        let all = asked("", Some("agents"), 5).unwrap();
+        assert!(all.body["query"]["match_all"].is_object(), "{}", all.body);
+        let slip = asked("a", Some("Application"), 5).err().unwrap().to_string();
+        assert!(slip.starts_with("`--log Application` is no name of a shipper's source: at most 40"), "{slip}");
+        let hit = json!({ "_source": {
+            "@timestamp": "2026-01-02T03:04:05.678Z", "log_host": "shop", "level": "ERROR", "message": "checkout\u{1b}[2J",
+            "error": { "type": "Declined", "message": "no funds" },
+        } });
+        let line = anstream::adapter::strip_str(&logged(&hit, "checkout")).to_string();
+        assert_eq!(line, "2026-01-02 03:04:05  shop                  ERROR  checkout\\x1b[2J  Declined no funds\n");
     }
 
     #[test]
