@@ -20,6 +20,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::kafka::lag::{Ends, Mean};
 use crate::kafka::reader::Reader;
 use crate::kafka::topics::{Topics, compare};
 use crate::metrics::PipeMetrics;
@@ -124,6 +125,8 @@ struct Shared {
     topics: BTreeMap<String, String>,
     metrics: PipeMetrics,
     reading: Reading,
+    ends: Mutex<Ends>,
+    mean: Mean,
 }
 
 /// Topics, read for one pipe.
@@ -172,7 +175,8 @@ impl KafkaSource {
         consumer.subscribe(&names).context("subscribe to the topics")?;
         let topics = topics.iter().map(|(name, topic)| (name.clone(), topic.id.to_string())).collect();
         let room = Arc::new(Semaphore::new(reading.room));
-        let shared = Arc::new(Shared { consumer, topics, metrics, reading });
+        let shared =
+            Arc::new(Shared { consumer, topics, metrics, reading, ends: Mutex::default(), mean: Mean::default() });
         let stop = agent.shutdown.child_token();
         let (sender, batches) = mpsc::channel(1);
         lag::measure(&shared, stop.clone());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use lakewright_config::agents::shipper;
 use lakewright_runtime::{Agent, Counter, Gauge, Health, health};
@@ -26,11 +27,24 @@ impl Both {
     }
 }
 
+/// What of the topics a sink doesn't have yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TopicsLag {
+    /// How many records.
+    pub records: i64,
+    /// About how many bytes.
+    pub bytes: f64,
+    /// For how long the oldest of them has been there.
+    pub age: Duration,
+}
+
 /// What a pipe waits for, and how far it is.
 #[derive(Debug, Default)]
 struct Waiting {
     /// How many records aren't shipped yet; `None` while it is unknown: 0 would say that all is.
     lag: Mutex<Option<i64>>,
+    /// The same of a pipe from the topics.
+    topics: Mutex<Option<TopicsLag>>,
     /// When it got on last or nothing waited, in milliseconds since 1970.
     moved_ms: AtomicI64,
 }
@@ -103,8 +117,14 @@ impl Metrics {
 
     /// Those of the pipe that leads from the topics to a sink.
     pub fn pipe(&self, sink: &'static str) -> PipeMetrics {
-        let concurrency = self.agent.metrics.gauge(&shipper::CONCURRENCY, &[]);
-        self.of(sink.to_owned(), vec![(shipper::SINK, sink.to_owned())], concurrency)
+        let metrics = &self.agent.metrics;
+        let concurrency = metrics.gauge(&shipper::CONCURRENCY, &[]);
+        let pipe = self.of(sink.to_owned(), vec![(shipper::SINK, sink.to_owned())], concurrency);
+        let (bytes, age) = (Arc::clone(&pipe.waiting), Arc::clone(&pipe.waiting));
+        let own = [(shipper::SINK, sink)];
+        metrics.computed(&shipper::TOPICS_LAG, &own, move || bytes.topics.lock().map(|lag| lag.bytes));
+        metrics.computed(&shipper::TOPICS_BEHIND, &own, move || age.topics.lock().map(|lag| lag.age.as_secs_f64()));
+        pipe
     }
 
     /// Those of the pipe that leads from a source of this host to a sink.
@@ -221,6 +241,12 @@ impl PipeMetrics {
         }
     }
 
+    /// Says what of the topics waits; `None` while that is unknown.
+    pub fn set_topics_lag(&self, lag: Option<TopicsLag>) {
+        *self.waiting.topics.lock() = lag;
+        self.set_lag(lag.map(|lag| lag.records));
+    }
+
     /// Says that the pipe got on.
     pub fn moved(&self) {
         self.waiting.moved_ms.store(health::now_ms(), Ordering::Relaxed);
@@ -296,6 +322,21 @@ mod tests {
         assert_eq!(agent.health.last_error().as_deref(), Some("the bucket is away"));
         backup.trouble.ends();
         assert_eq!(agent.health.last_error(), None);
+    }
+
+    #[test]
+    fn what_of_the_topics_waits_is_unknown_until_it_is_measured() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let agent = Agent::detached(agents::Agent::Shipper, folder.path().to_owned());
+        let pipe = Metrics::new(&agent).pipe("index");
+        let read = |metric: &agents::Metric| {
+            let name = format!("{}{{sink=\"index\"}}", metric.name);
+            agent.metrics.read().into_iter().find(|(known, _)| known.ends_with(&name)).map(|(_, value)| value)
+        };
+        assert_eq!(read(&shipper::TOPICS_BEHIND), None);
+        pipe.set_topics_lag(Some(TopicsLag { records: 2, bytes: 600.0, age: Duration::from_millis(1500) }));
+        let values = [&shipper::TOPICS_LAG, &shipper::TOPICS_BEHIND, &shipper::PIPE_LAG];
+        assert_eq!(values.map(read), [Some(600.0), Some(1.5), Some(2.0)]);
     }
 
     #[test]

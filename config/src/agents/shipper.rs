@@ -54,6 +54,10 @@ metrics! {
     CONCURRENCY = Gauge "bulk_concurrency", Detail;
     /// Records that are not shipped to a sink; of files an estimate from their bytes.
     PIPE_LAG = Gauge "sink_lag_records", Detail;
+    /// Bytes of the topics' records that are not shipped to a sink: an estimate, by the mean of those that were read.
+    TOPICS_LAG = Gauge "topics_lag_bytes", Detail;
+    /// How long the oldest of the topics' records that are not shipped to a sink has been there, in seconds, as far as the agent has seen.
+    TOPICS_BEHIND = Gauge "topics_behind_seconds", Detail;
     /// Bytes of records that were read for a sink.
     PIPE_BYTES = Counter "sink_read_bytes_total", Detail;
     /// Bytes of records that a sink has in hand.

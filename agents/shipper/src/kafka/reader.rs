@@ -295,6 +295,7 @@ impl Reader {
     fn batch(&mut self, mut room: OwnedSemaphorePermit) -> Batch {
         let Filling { arena, records, .. } = std::mem::take(&mut self.filling);
         let bytes = arena.len();
+        self.shared.mean.count(bytes, records.len());
         let arena = self.buffers.share(arena);
         let needed = self.weight(bytes + records.len() * RECORD) as usize;
         if let Some(rest) = room.num_permits().checked_sub(needed).filter(|rest| *rest > 0) {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::search::ask::Answer;
 use crate::search::client::Search;
+use crate::search::shape::Shape;
 use crate::search::template::{MAKER, Objects};
 use crate::search::templates::{Found, RIGHTS, State, Templates, Wait, by_version, wait};
 
@@ -81,7 +82,7 @@ impl Templates {
         let name = self.shape.name();
         let (path, body) = match deletion {
             Deletion::States => (format!("_plugins/_ism/policies/{name}"), self.shape.state_policy(days)),
-            _ => (format!("_ilm/policy/{name}"), self.shape.lifecycle(days)),
+            _ => (format!("_ilm/policy/{name}"), Shape::lifecycle(days)),
         };
         let answer = search.ask(Method::GET, &path, None).await;
         let (found, at) = match answer {
@@ -174,7 +175,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::search::shape::Shape;
 
     #[test]
     fn a_state_policys_description_says_who_made_it() {

@@ -149,7 +149,7 @@ impl Shape {
     }
 
     /// The policy of Elasticsearch's lifecycle management that deletes indices of days.
-    pub fn lifecycle(&self, days: u32) -> Value {
+    pub fn lifecycle(days: u32) -> Value {
         json!({ "policy": {
             "_meta": { "made_by": MAKER, "version": VERSION, "keep_days": days },
             "phases": { "delete": { "min_age": format!("{days}d"), "actions": { "delete": {} } } },
