@@ -51,6 +51,8 @@ class Elasticsearch:
             "xpack.security.enabled": "false", "path.data": f"{self.folder}/data", "path.logs": f"{self.folder}/logs",
             # A test machine's disk may be nearly full.
             "cluster.routing.allocation.disk.threshold_enabled": "false",
+            # Between two tests all indices are deleted by a pattern.
+            "action.destructive_requires_name": "false",
         }
         lines = "".join(f"{key}: {value}\n" for key, value in settings.items())
         (self.folder / "config/elasticsearch.yml").write_text(lines)

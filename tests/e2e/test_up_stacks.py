@@ -76,7 +76,7 @@ def rows_are_the_messages(up):
 def documents_are_transformed(up):
     """What the index learnt of its documents says what they have."""
     mappings = [file.read_text() for file in up.data.rglob("mappings.json")]
-    assert any('"browser.name"' in text and '"location.lat"' in text for text in mappings), mappings
+    assert any('"browser.name"' in text and '"location":"geo_point"' in text for text in mappings), mappings
 
 
 # What is looked at besides.
