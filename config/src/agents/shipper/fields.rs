@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_member_of_a_declared_one_is_found() {
-        let fields = BTreeMap::from([("user".to_owned(), ()), ("a.b".to_owned(), ())]);
+        let fields = BTreeMap::from([("user".to_owned(), 1), ("a.b".to_owned(), 2)]);
         assert_eq!(taken_by(&fields, "user.id.x"), Some("user"));
         assert_eq!(taken_by(&fields, "a.b.c"), Some("a.b"));
         assert_eq!(
