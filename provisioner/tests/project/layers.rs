@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::paths;
 use crate::sources::{self, code, module};
 
 /// The modules from bottom to top.
@@ -62,7 +63,7 @@ fn files_below(root: &Path) -> Vec<Source> {
     let modules: BTreeSet<String> = paths.iter().map(|path| module(path)).collect();
     let source = |path: PathBuf| {
         let module = module(&path);
-        let named = named(&sources::read(root, &path), depth(&path));
+        let named = named(&sources::read(root, &path), &path);
         let names = named.into_iter().filter(|name| modules.contains(name) && *name != module).collect();
         Source { path, module, names }
     };
@@ -73,60 +74,9 @@ fn is_root(path: &Path) -> bool {
     path == Path::new("lib.rs") || path == Path::new("main.rs")
 }
 
-/// How many `super::` lead from a file to the root of the crate.
-fn depth(path: &Path) -> usize {
-    path.components().count() - usize::from(path.ends_with("mod.rs"))
-}
-
-/// The names right below the root of the crate that paths begin with, in a file from which so many `super::` lead there.
-fn named(code: &str, depth: usize) -> BTreeSet<String> {
-    let roots = ["crate::".to_owned(), "super::".repeat(depth)];
-    roots.iter().flat_map(|root| below(code, root)).map(str::to_owned).collect()
-}
-
-/// The names after a root, `crate::` or some `super::`; of a list in braces all of them.
-fn below<'a>(code: &'a str, root: &str) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices(root) {
-        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-        if code[..at].chars().next_back().is_some_and(is_part) {
-            continue;
-        }
-        let rest = &code[at + root.len()..];
-        match rest.strip_prefix('{') {
-            Some(list) => found.extend(listed(list)),
-            None => found.push(first(rest)),
-        }
-    }
-    found
-}
-
-/// The first names of the paths in a list, from behind its opening brace.
-fn listed(list: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            '}' => {
-                found.push(first(&list[start..at]));
-                break;
-            }
-            ',' if depth == 0 => {
-                found.push(first(&list[start..at]));
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The name that a text begins with.
-fn first(text: &str) -> &str {
-    let text = text.trim_start();
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    &text[..end]
+/// The modules right below the root of the crate that a file names.
+fn named(code: &str, path: &Path) -> BTreeSet<String> {
+    paths::named(code, &paths::module(path)).into_iter().filter_map(|path| path.into_iter().next()).collect()
 }
 
 #[test]
@@ -148,32 +98,13 @@ fn modules_name_only_those_below_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The modules that each module needs, directly or by way of others.
-fn needs(files: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+/// The modules of each circle, and the circles in the order of their first modules.
+fn circles(files: &[Source]) -> BTreeSet<Vec<String>> {
     let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for Source { module, names, .. } in files {
         needs.entry(module.clone()).or_default().extend(names.iter().cloned());
     }
-    loop {
-        let before = needs.clone();
-        for reached in needs.values_mut() {
-            let further: Vec<String> = reached.iter().flat_map(|name| before[name].iter().cloned()).collect();
-            reached.extend(further);
-        }
-        if needs == before {
-            return needs;
-        }
-    }
-}
-
-/// The modules of each circle, and the circles in the order of their first modules.
-fn circles(files: &[Source]) -> BTreeSet<Vec<String>> {
-    let needs = needs(files);
-    let of = |module: &String| {
-        let reached = &needs[module];
-        reached.iter().filter(|other| needs[*other].contains(module)).cloned().collect::<Vec<_>>()
-    };
-    needs.keys().map(of).filter(|circle| circle.len() > 1).collect()
+    paths::circles(needs)
 }
 
 #[test]
@@ -230,7 +161,7 @@ mod fake {
 mod testing;
 fn after() { crate::render::text(othercrate::apply) }
 ";
-    let found = named(&code(text), 2);
+    let found = named(&code(text), Path::new("plan/step.rs"));
     let found: Vec<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(found, ["cost", "kind", "plan", "render", "resource", "suggest", "sweep"]);
 }

@@ -6,5 +6,6 @@ mod endpoints;
 mod facts;
 mod folders;
 mod layers;
+mod paths;
 mod sources;
 mod workspace;
