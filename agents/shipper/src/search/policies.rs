@@ -7,7 +7,7 @@ use crate::search::ask::Answer;
 use crate::search::client::Search;
 use crate::search::shape::Shape;
 use crate::search::template::{MAKER, Objects};
-use crate::search::templates::{Found, RIGHTS, State, Templates, Wait, by_version, wait};
+use crate::search::templates::{Found, State, Templates, Wait, by_version, found, missing_rights, wait};
 
 /// By what a server deletes indices of a certain age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,10 @@ impl Templates {
                 let at = format!("?if_seq_no={}&if_primary_term={}", answer["_seq_no"], answer["_primary_term"]);
                 (found_states(&answer["policy"], &self.shape.description(days)), at)
             }
-            Answer::Done(answer) => (found_lifecycle(&answer[&name]["policy"], &body["policy"]), String::new()),
+            Answer::Done(answer) => {
+                let there = &answer[&name]["policy"]["_meta"];
+                (found((there, &there["version"]), &body["policy"]["_meta"]), String::new())
+            }
             Answer::Missing => (Found::Nothing, String::new()),
             Answer::Refused(status, text) if lacks(status) => return Ok(Put::Lacking(format!("{status}: {text}"))),
             Answer::Refused(status, text) => return Ok(Put::Wrong(refused_policy(&name, status, &text))),
@@ -147,13 +150,6 @@ fn lacks(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND)
 }
 
-fn found_lifecycle(there: &Value, wanted: &Value) -> Found {
-    if there["_meta"]["made_by"] != MAKER {
-        return Found::Foreign;
-    }
-    by_version(there["_meta"]["version"].as_u64(), there["_meta"] == wanted["_meta"])
-}
-
 fn found_states(there: &Value, wanted: &str) -> Found {
     let said = there["description"].as_str().unwrap_or_default();
     let Some(version) = said.strip_prefix(MAKER).and_then(|rest| rest.trim_start().split(':').next()) else {
@@ -166,7 +162,7 @@ fn found_states(there: &Value, wanted: &str) -> Found {
 }
 
 fn refused_policy(name: &str, status: StatusCode, text: &str) -> String {
-    let fix = if status == StatusCode::FORBIDDEN { format!("; {RIGHTS}") } else { String::new() };
+    let fix = missing_rights(status);
     format!("it refuses the policy {name} ({}): {text}{fix}; nothing is deleted by `keep_days`", status.as_u16())
 }
 

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_mins(10);
 const PATIENCE: u32 = 3;
 
 /// What a missing right asks for.
-pub(super) const RIGHTS: &str = "its role on the search host needs the rights `indices:admin/index_template/get` and `put`, and with `keep_days` \
+const RIGHTS: &str = "its role on the search host needs the rights `indices:admin/index_template/get` and `put`, and with `keep_days` \
                       `cluster:admin/ilm/get` and `put`: a host that was started by a version before lacks them, end it once \
                       (docs/upgrading.md)";
 /// What a refusal tells by that a server doesn't know a type of members.
@@ -192,7 +192,10 @@ impl Templates {
         let Template { name, body } = wanted;
         let path = format!("_index_template/{name}");
         let found = match search.ask(Method::GET, &path, None).await {
-            Answer::Done(answer) => found(&answer["index_templates"][0]["index_template"], body),
+            Answer::Done(answer) => {
+                let there = &answer["index_templates"][0]["index_template"];
+                found((&there["_meta"], &there["version"]), &body["_meta"])
+            }
             Answer::Missing => Found::Nothing,
             Answer::Refused(status, text) => return Ok(Err(refused("read", name, status, &text))),
             Answer::Later { reason, answered } => return Err(wait(reason, answered)),
@@ -244,12 +247,13 @@ pub(super) fn wait(reason: String, answered: bool) -> Wait {
     if answered { Wait::Pressed(reason) } else { Wait::Away(reason) }
 }
 
-/// What a template there is, held against the one that is wanted.
-fn found(there: &Value, wanted: &Value) -> Found {
-    if there["_meta"]["made_by"] != MAKER {
+/// What there is, held against what is wanted, by the `_meta` and the version of both.
+pub(super) fn found(there: (&Value, &Value), wanted: &Value) -> Found {
+    let (meta, version) = there;
+    if meta["made_by"] != MAKER {
         return Found::Foreign;
     }
-    by_version(there["version"].as_u64(), there["_meta"] == wanted["_meta"])
+    by_version(version.as_u64(), meta == wanted)
 }
 
 pub(super) fn by_version(version: Option<u64>, is_wanted: bool) -> Found {
@@ -260,8 +264,13 @@ pub(super) fn by_version(version: Option<u64>, is_wanted: bool) -> Found {
     }
 }
 
+/// What a refusal with that status asks for.
+pub(super) fn missing_rights(status: StatusCode) -> String {
+    if status == StatusCode::FORBIDDEN { format!("; {RIGHTS}") } else { String::new() }
+}
+
 fn refused(what: &str, name: &str, status: StatusCode, text: &str) -> String {
-    let fix = if status == StatusCode::FORBIDDEN { format!("; {RIGHTS}") } else { String::new() };
+    let fix = missing_rights(status);
     format!(
         "it doesn't let the index template {name} be {what} ({}): {text}{fix}; documents go on, and the first one of a day decides its types",
         status.as_u16()
@@ -278,6 +287,7 @@ mod tests {
     fn who_made_a_template_and_of_which_version_says_what_becomes_of_it() {
         let of = |version: u64, days: u64| json!({ "version": version, "_meta": { "made_by": MAKER, "from": days } });
         let wanted = of(VERSION, 1);
+        let found = |there: &Value, wanted: &Value| found((&there["_meta"], &there["version"]), &wanted["_meta"]);
         assert!(matches!(found(&wanted, &wanted), Found::Wanted));
         assert!(matches!(found(&of(VERSION, 2), &wanted), Found::Other));
         assert!(matches!(found(&of(VERSION - 1, 1), &wanted), Found::Other));
