@@ -133,7 +133,7 @@ fn asked(words: &str, log: Option<&str>, limit: u32) -> Result<Asked> {
 fn logged(hit: &Value, words: &str) -> String {
     let source = &hit["_source"];
     let get = |name: &str| source[name].as_str().unwrap_or_default();
-    let time = get("@timestamp").get(..19).unwrap_or_default().replace('T', " ");
+    let time = seconds(get("@timestamp"));
     let said = ["message", "MESSAGE"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
     let error = match &source["error"] {
         Value::String(text) => format!("  {text}"),
@@ -160,7 +160,7 @@ fn refused(error: anyhow::Error, is_local: bool) -> anyhow::Error {
 fn shown(hit: &Value, words: &str) -> String {
     let source = &hit["_source"];
     let get = |name: &str| source[name].as_str().unwrap_or_default();
-    let time = get("event_time").get(..19).unwrap_or_default().replace('T', " ");
+    let time = seconds(get("event_time"));
     let mut line = format!("{:>6.2}  {time}  {:13}", hit["_score"].as_f64().unwrap_or_default(), get("event_type"));
     let what =
         ["search_keywords", "product_name"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
@@ -171,6 +171,11 @@ fn shown(hit: &Value, words: &str) -> String {
     let _ = write!(line, "  {:36}  {:28}  {}", what, place.unwrap_or_default(), get("user_id"));
     // Customers wrote it.
     marked(&plain::line(line.trim_end()), words) + "\n"
+}
+
+/// A time to the second, as people write it.
+fn seconds(time: &str) -> String {
+    time.get(..19).unwrap_or_default().replace('T', " ")
 }
 
 /// The text with the words in bold, in whatever case they stand in it.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::calls::{described, is_started, stopped};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
-use super::emr::{SERVICE, application as describe, id_in, is_gone, namesakes};
+use super::emr::{self, SERVICE, id_in, is_gone, namesakes};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text, words};
 use super::{tag_lists, tagged, tagging, tags, wait};
@@ -249,7 +249,7 @@ impl Kind for EmrApplication {
         let id = made.application_id().needed(SERVICE, "CreateApplication.applicationId")?;
         let what = format!("the EMR application {id} is not made");
         let application = wait::until(context, CHANGED, &what, || async {
-            let Some(application) = describe(context, id).await? else { return Ok(None) };
+            let Some(application) = emr::application(context, id).await? else { return Ok(None) };
             match application.state() {
                 ApplicationState::Creating => Ok(None),
                 ApplicationState::Terminated => {
@@ -264,7 +264,7 @@ impl Kind for EmrApplication {
 
     async fn update(&self, context: &Context, Delta { live, spec, changed }: Delta<'_, Spec>) -> Result<Outcome> {
         let gone = || anyhow!("the EMR application {} is gone", live.id);
-        let before = describe(context, &live.id).await?.ok_or_else(gone)?;
+        let before = emr::application(context, &live.id).await?.ok_or_else(gone)?;
         // An image configuration without an image takes the image away. EMR takes it whole: how a tag of the image is resolved
         // stays as somebody made it.
         let mut image = image_of(spec);
@@ -289,7 +289,7 @@ impl Kind for EmrApplication {
             // A job may have started it in between.
             if !stays
                 && error.kind == ErrorKind::Invalid
-                && describe(context, &live.id).await?.as_ref().is_some_and(is_started)
+                && emr::application(context, &live.id).await?.as_ref().is_some_and(is_started)
             {
                 return Ok(None);
             }
@@ -315,7 +315,7 @@ impl Kind for EmrApplication {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let id = id.rsplit('/').next().unwrap_or(id);
-        let Some(mut application) = describe(context, id).await? else { return Ok(None) };
+        let Some(mut application) = emr::application(context, id).await? else { return Ok(None) };
         if !application.r#type().eq_ignore_ascii_case("spark") {
             bail!("{id} runs {}; a stack's applications run Spark", application.r#type());
         }

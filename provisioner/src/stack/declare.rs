@@ -141,6 +141,7 @@ macro_rules! choice {
             }
         }
 
+        // A word that the configuration has and the file lacks doesn't compile.
         impl From<$config> for $name {
             fn from(choice: $config) -> Self {
                 match choice { $( <$config>::$variant => Self::$variant, )* }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Aws;
-use lakewright_config::agents::{AgentConfig as _, Need, Stops};
+use lakewright_config::agents::{Need, Stops};
 use lakewright_config::{Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -232,9 +232,7 @@ fn offsets_since(spans: &[(i64, i64)], start: i64) -> i64 {
 /// What the tables of plain files have.
 async fn plain_tables(subject: &Subject<'_>) -> Result<Vec<Records>> {
     let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
-    for placed in subject.agents.iter().filter(|placed| placed.agent == StreamConfig::AGENT) {
-        let config: StreamConfig =
-            serde_json::from_value(placed.config.clone()).context("read the stream's configuration")?;
+    for (placed, config) in configs::<StreamConfig>(subject.agents)? {
         // Two hosts may have the same tables.
         let plain = config.tables.iter().filter(|table| !table.sink.is_in_catalog());
         if plain.filter(|table| seen.insert(table.location.clone())).count() == 0 {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use lakewright_config::ShipperConfig;
+use lakewright_config::agents::Stops;
 use lakewright_config::agents::shipper::sources::index_of;
-use lakewright_config::agents::{AgentConfig as _, Stops};
 use lakewright_platform::http::Client;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,6 +15,7 @@ use super::{PATIENCE, Subject, answer, differing};
 use crate::names::APPLICATION_LOG;
 use crate::up::agents::Placed;
 use crate::up::report::Check;
+use crate::up::samples::configs;
 
 /// What a file holds, and what the backup has of it.
 #[derive(Debug, Deserialize)]
@@ -32,9 +33,7 @@ struct Logged {
 /// Every record of the application log is in the index and in the backup, once.
 pub(super) async fn logs(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for placed in subject.agents.iter().filter(|placed| placed.agent == ShipperConfig::AGENT) {
-        let config: ShipperConfig =
-            serde_json::from_value(placed.config.clone()).context("read the shipper's configuration")?;
+    for (placed, config) in configs::<ShipperConfig>(subject.agents)? {
         let folders = ended_before(subject, placed)?;
         if folders.is_empty() || config.sources.is_empty() {
             continue;

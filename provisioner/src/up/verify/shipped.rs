@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use lakewright_config::ShipperConfig;
-use lakewright_config::agents::AgentConfig as _;
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Records, Subject, answer, differing, ledger, offsets_since};
 use crate::up::agents::Placed;
 use crate::up::report::Check;
+use crate::up::samples::configs;
 
 /// Every user action of the log is in the index, once.
 pub(super) async fn index(subject: &Subject<'_>, placed: &Placed, config: &ShipperConfig) -> Result<Vec<Check>> {
@@ -52,9 +52,7 @@ pub(super) async fn index(subject: &Subject<'_>, placed: &Placed, config: &Shipp
 /// Whether the backup holds every record of the log.
 pub(super) async fn backups(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let (mut checks, mut seen) = (Vec::new(), BTreeSet::new());
-    for placed in subject.agents.iter().filter(|placed| placed.agent == ShipperConfig::AGENT) {
-        let config: ShipperConfig =
-            serde_json::from_value(placed.config.clone()).context("read the shipper's configuration")?;
+    for (placed, config) in configs::<ShipperConfig>(subject.agents)? {
         // Two hosts may share the topics.
         if !seen.insert((config.backup_bucket.clone(), config.backup_prefix.clone())) {
             continue;
