@@ -5,24 +5,20 @@ Fetches a hundred megabytes and starts a JVM: `LAKEWRIGHT_LONG=1` runs it.
 
 import base64
 import json
-import os
 import shutil
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 import ports
 from account import Account
-from conftest import ROOT
-from test_host_search import PASSWORDS, World
+from elasticsearch_node import IS_WANTED, Node
+from test_host_search import PASSWORDS, World, openssl
 from test_user_data import files
 
-SCRIPT = ROOT / "tests/search/real-elasticsearch.sh"
 STACK = """
 [stack]
 name = "logins"
@@ -40,29 +36,21 @@ host = "search"
 """
 DAY = "user-actions-2026.01.01"
 
-pytestmark = pytest.mark.skipif(os.environ.get("LAKEWRIGHT_LONG") != "1", reason="a real Elasticsearch; LAKEWRIGHT_LONG=1")
+pytestmark = pytest.mark.skipif(not IS_WANTED, reason="a real Elasticsearch; LAKEWRIGHT_LONG=1")
 
 
-class Elasticsearch:
+class Elasticsearch(Node):
     """The node, with the files that a search host has."""
 
-    def __init__(self, folder, world, own):
-        self.folder, self.world, self.port = folder, world, ports.row(1)
-        self.config = folder / "config"
+    def prepare(self, world, own):
+        self.world, self.port = world, ports.row(1)
+        folder = self.folder
         shutil.copytree(world.etc / "elasticsearch", self.config)
         replaced = {"network.host": "_local_", "http.port": str(self.port), "path.data": f"{folder}/data", "path.logs": f"{folder}/logs"}
         lines = own["/etc/elasticsearch/elasticsearch.yml"].splitlines()
         assert set(replaced) <= {line.split(": ")[0] for line in lines}
-        lines = [f"{key}: {replaced.get(key, value)}" for key, value in (line.split(": ", 1) for line in lines)]
-        # A test machine's disk may be nearly full.
-        lines.append("cluster.routing.allocation.disk.threshold_enabled: false")
-        (self.config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")
+        self.configure(dict(line.split(": ", 1) for line in lines) | replaced)
         (self.config / "roles.yml").write_text(own["/etc/elasticsearch/roles.yml"])
-        for name in ["jvm.options", "log4j2.properties"]:
-            (self.config / name).touch()
-
-    def script(self, word):
-        subprocess.run([SCRIPT, word, self.folder], check=True, timeout=600)
 
     def ask(self, user, method, path, body=None, trusts=None):
         """Status and answer, as a client has them that trusts what the host has published."""
@@ -92,11 +80,9 @@ class Elasticsearch:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    # `nobody` must reach it.
-    folder = Path(subprocess.run(["mktemp", "-d", "/var/tmp/lakewright-logins-XXXXXX"], capture_output=True, text=True, check=True).stdout.strip())
-    folder.chmod(0o755)
+    node = Elasticsearch("logins")
     account = Account(tmp_path_factory.mktemp("account"))
-    stack = folder / "logins.toml"
+    stack = node.folder / "logins.toml"
     stack.write_text(STACK)
     plan = json.loads(account.run("plan", stack, "--format", "json", code=0).stdout)
     account.stop()
@@ -105,15 +91,14 @@ def node(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("world"))
     done, _ = world.run()
     assert done.returncode == 0, done.stderr
-    node = Elasticsearch(folder, world, own)
+    node.prepare(world, own)
     try:
-        node.script("start")
+        node.start()
         admin = ("admin", PASSWORDS["admin"])
         node.wait("it knows its users", lambda: node.ask(admin, "GET", "_cluster/health")[0] == 200)
         yield node
     finally:
-        node.script("stop")
-        shutil.rmtree(folder, ignore_errors=True)
+        node.stop()
 
 
 ADMIN, SHIPPER = [(user, PASSWORDS[user]) for user in ["admin", "shipper"]]
@@ -122,8 +107,9 @@ ADMIN, SHIPPER = [(user, PASSWORDS[user]) for user in ["admin", "shipper"]]
 def test_nobody_gets_in_without_a_login(node):
     for user in [None, ("shipper", "wrong"), ("elastic", "changeme"), ("kibana_system", PASSWORDS["admin"])]:
         assert node.ask(user, "GET", "_search")[0] == 401, user
+    other = openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-keyout", node.folder / "other.key").stdout
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-        node.ask(ADMIN, "GET", "_search", trusts=(ROOT / "agents/shipper/src/secured/other-authority.pem").read_text())
+        node.ask(ADMIN, "GET", "_search", trusts=other)
     with pytest.raises(OSError):
         urllib.request.urlopen(f"http://localhost:{node.port}/_search", timeout=60)
 
@@ -152,7 +138,7 @@ def test_the_shipper_puts_templates_and_changes_nothing_else_of_the_cluster(node
     assert (status, answer["index_templates"][0]["index_template"]["_meta"]) == (200, {"made_by": "lakewright"})
     pipeline = json.dumps({"processors": []})
     for method, other, content in [("DELETE", path, None), ("PUT", "_ingest/pipeline/x", pipeline), ("PUT", "_component_template/x", json.dumps({"template": {}})),
-                                   ("PUT", "_cluster/settings", json.dumps({"persistent": {}}))]:
+                                   ("PUT", "_cluster/settings", json.dumps({"persistent": {"cluster.max_shards_per_node": 5000}}))]:
         assert node.ask(SHIPPER, method, other, content)[0] == 403, other
     assert node.ask(ADMIN, "DELETE", path)[0] == 200
 

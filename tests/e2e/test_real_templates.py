@@ -2,18 +2,17 @@
 
 import datetime
 import json
-import shutil
 import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 import ports
-from conftest import ENVIRONMENT, ROOT, TARGET
+from conftest import ENVIRONMENT, TARGET
+from elasticsearch_node import IS_WANTED, Node
 from test_real_search import Cluster
 
 AGENT = TARGET / "debug" / "lakewright-agent"
@@ -25,7 +24,7 @@ class OpenSearch(Cluster):
 
     flat = "flat_object"
 
-    def __init__(self, folder):
+    def __init__(self):
         super().__init__(ports.row(2))
         self.script("start")
 
@@ -33,42 +32,25 @@ class OpenSearch(Cluster):
         self.script("stop")
 
 
-class Elasticsearch:
+class Elasticsearch(Node):
     """Elasticsearch without its security, as a stack with `login = false` has it."""
 
     flat = "flattened"
 
-    def __init__(self, folder):
+    def __init__(self):
+        super().__init__("templates")
         self.port = ports.row(1)
         self.url = f"http://127.0.0.1:{self.port}"
-        # `nobody` must reach it.
-        made = subprocess.run(["mktemp", "-d", "/var/tmp/lakewright-templates-XXXXXX"], capture_output=True, text=True, check=True)
-        self.folder = Path(made.stdout.strip())
-        self.folder.chmod(0o755)
-        (self.folder / "config").mkdir()
-        settings = {
+        self.configure({
             "network.host": "_local_", "http.port": self.port, "transport.port": f"{ports.row(1)}", "discovery.type": "single-node",
             "xpack.security.enabled": "false", "path.data": f"{self.folder}/data", "path.logs": f"{self.folder}/logs",
-            # A test machine's disk may be nearly full.
-            "cluster.routing.allocation.disk.threshold_enabled": "false",
             # Between two tests all indices are deleted by a pattern.
             "action.destructive_requires_name": "false",
-        }
-        lines = "".join(f"{key}: {value}\n" for key, value in settings.items())
-        (self.folder / "config/elasticsearch.yml").write_text(lines)
-        for name in ["jvm.options", "log4j2.properties"]:
-            (self.folder / "config" / name).touch()
-        self.script("start")
+        })
+        self.start()
         Shipper.until("it is ready", lambda: self.status("GET", "_cluster/health")[0] == 200)
 
-    def script(self, word):
-        subprocess.run([ROOT / "tests/search/real-elasticsearch.sh", word, self.folder], check=True, timeout=600)
-
     ask = Cluster.ask
-
-    def stop(self):
-        self.script("stop")
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def status(self, method, path, body=None):
@@ -84,9 +66,14 @@ def status(self, method, path, body=None):
 OpenSearch.status = Elasticsearch.status = status
 
 
-@pytest.fixture(scope="module", params=[OpenSearch, Elasticsearch], ids=["opensearch", "elasticsearch"])
-def server(request, tmp_path_factory):
-    server = request.param(tmp_path_factory.mktemp("server"))
+LONG = pytest.mark.skipif(not IS_WANTED, reason="a real Elasticsearch; LAKEWRIGHT_LONG=1")
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(OpenSearch, id="opensearch"), pytest.param(Elasticsearch, id="elasticsearch", marks=LONG)],
+)
+def server(request):
+    server = request.param()
     yield server
     server.stop()
 
