@@ -372,7 +372,7 @@ Example:
     #[command(after_help = "\
 Examples:
   lakewright search --local \"lipstick stockholm\"
-  lakewright search --local --log application ERROR checkout
+  lakewright search --local --log application WARN checkout
   lakewright search --local --log agents            the newest lines
   lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
     Search(search::Options),
