@@ -12,15 +12,14 @@ import subprocess
 import time
 
 import pytest
-from confluent_kafka import ConsumerGroupState, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import StringType
 
 import ports
 from account import ACCOUNT, put_faults
 from conftest import ENVIRONMENT
-from test_real_kafka import AGENT, LONG, RAW, SCRIPT, by_hand, read_back, seeded, settle
+from test_real_kafka import AGENT, LONG, RAW, SCRIPT, by_hand, is_read, read_back, seeded, settle
 from test_real_spark import SPARK
 from test_up import catalog
 
@@ -184,23 +183,6 @@ class Disturbance:
     ]
 
 
-def is_read(kafka, topic, agents):
-    """Whether the group of the topic's readers is at rest, has so many members, and each partition is one's."""
-    admin = AdminClient({"bootstrap.servers": kafka})
-    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
-    try:
-        names = [group.group_id for group in admin.list_consumer_groups(request_timeout=10).result().valid]
-        groups = [group.result() for group in admin.describe_consumer_groups(names, request_timeout=10).values()] if names else []
-    except KafkaException:
-        return False
-    for group in groups:
-        read = [one for member in group.members if member.assignment for one in member.assignment.topic_partitions]
-        if any(one.topic == topic for one in read):
-            is_whole = sum(one.topic == topic for one in read) == partitions
-            return group.state == ConsumerGroupState.STABLE and len(group.members) == agents and is_whole
-    return False
-
-
 @pytest.mark.timeout(4 * 3600 if LONG else 900)
 def test_the_tables_hold_the_topic_row_by_row_whatever_goes_wrong(by_hand, broker, tmp_path):
     seed, chance = seeded()
@@ -225,11 +207,10 @@ def test_the_tables_hold_the_topic_row_by_row_whatever_goes_wrong(by_hand, broke
     calm = lambda: all(agents.gauge(name, "quarantined") == 0 for name in disturbance.streams)
     with contextlib.suppress(AssertionError):
         agents.wait("nothing is in quarantine", calm)
-    # Until Kafka misses a member that was killed nobody reads its partitions, and nobody's lag has them.
     agents.wait("each partition has a reader", lambda: is_read(broker.address, topic, len(disturbance.streams)))
     # Whatever a broker forgot of its members, none of them has a double.
     assert [agents.gauge(name, "fenced_total") for name in disturbance.streams] == [0] * len(disturbance.streams)
-    settle(agents, disturbance.streams)
+    settle(agents, disturbance.streams, broker.address, topic)
     print(f"seed {seed}: {FAULTS} faults, {disturbance.started} agents, {disturbance.widened} columns added, {disturbance.poisoned} bad messages")
     read_back(url, broker.address, topic)
     if LONG:
