@@ -160,10 +160,10 @@ def test_declarations_are_held_against_the_newest_schema(registry, tmp_path):
     assert code == 1 and [one["breaks"] for one in found] == ["producers", None, None], found
     assert found[0]["address"] == {"kind": "table", "name": "payments"} or found[0]["address"] == "table.payments", found
     assert found[0]["place"].startswith("stack.toml:"), found
-    # Another subject, and what is agreed.
+    # Another subject, which lets nothing through that the one of before doesn't; and what is agreed.
     (tmp_path / "stack.toml").write_text(STACK.replace("[tables.payments.columns]", 'registry_subject = "others"\n[tables.payments.columns]'))
     code, out, _ = compared(tmp_path, url)
-    assert code == 0 and "has nothing named `others`" in out, out
+    assert code == 1 and "has nothing named `others`" in out and "version 2 of `payments-value` is long" in out, out
     (tmp_path / "stack.toml").write_text(STACK + '[allow.breaking-change]\n"table.payments" = "agreed"\n')
     code, out, _ = compared(tmp_path, url)
     assert code == 0 and "allowed: agreed" in out, out

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::connect::{Belonging, connect};
 use super::options::Global;
-use crate::compat::registry::{Newest, Written, row_path, subject};
+use crate::compat::registry::{Newest, Subject, Written, row_path};
 use crate::services::Services as _;
 use crate::stack::{Stack, TableSection};
 
@@ -21,6 +21,8 @@ use crate::stack::{Stack, TableSection};
 pub struct Registries<'a> {
     global: &'a Global,
     stack: &'a Stack,
+    /// Where the account is, and the role that asks it.
+    belonging: Belonging,
     /// Which registry may get the password of which secret.
     logins: BTreeSet<(String, String)>,
     /// The account, which is asked only where a registry needs it.
@@ -35,17 +37,20 @@ struct Login {
 }
 
 impl<'a> Registries<'a> {
-    /// Those of a stack. Passwords are sent where one of the trusted stacks sends them. Nothing is asked yet.
+    /// Those of a stack. Passwords are sent where one of the trusted stacks sends them, and the account is asked as the last of
+    /// them says. Nothing is asked yet.
     pub fn of(global: &'a Global, stack: &'a Stack, trusted: &[&Stack]) -> Self {
-        Self { global, stack, logins: trusted.iter().flat_map(|stack| logins(stack)).collect(), aws: OnceCell::new() }
+        let belonging = trusted.last().map_or_else(Belonging::default, |stack| Belonging::of(stack, global));
+        let logins = trusted.iter().flat_map(|stack| logins(stack)).collect();
+        Self { global, stack, belonging, logins, aws: OnceCell::new() }
     }
 
-    /// The name of a table's schemas, and the newest of them; `None` if there is none.
+    /// The newest of a table's schemas under a name, and that name as it is shown; `None` if there is none.
     ///
     /// # Errors
     /// The registry can't be asked: which setting is to be looked at.
-    pub async fn newest(&self, table: &TableSection) -> Result<(String, Option<Newest>)> {
-        let (registry, name) = subject(self.stack, table);
+    pub async fn newest(&self, table: &TableSection, subject: Subject) -> Result<(String, Option<Newest>)> {
+        let Subject { registry, name } = subject;
         let shown = registry.as_ref().map_or_else(|| name.clone(), |registry| format!("{registry}/{name}"));
         let found = match &registry {
             Some(registry) => {
@@ -83,7 +88,7 @@ impl<'a> Registries<'a> {
     }
 
     async fn aws(&self) -> Result<&Aws> {
-        let connected = async { Ok(connect(self.global, &Belonging::of(self.stack, self.global)).await?.aws) };
+        let connected = async { Ok(connect(self.global, &self.belonging).await?.aws) };
         self.aws.get_or_try_init(|| connected).await
     }
 
@@ -182,5 +187,20 @@ mod tests {
             let trusting = Registries::of(&options.global, &head, &[&base, &head]);
             assert!(trusting.logins.contains(&(registry.to_owned(), head.secret_id(secret))));
         }
+    }
+    #[test]
+    fn the_account_is_asked_by_the_role_of_the_base() {
+        let options = Options::parse_from(["check"]);
+        let of_role = |role: &str| {
+            let named = format!("[stack]\nregion = \"eu-north-1\"\nrole = \"arn:aws:iam::123456789012:role/{role}\"\n");
+            let text = HEAD.replace("[stack]\n", &named);
+            parse(Path::new("test.toml"), &text, None).unwrap_or_else(|error| panic!("{}", error.render(false)))
+        };
+        let (base, head) = (of_role("reads"), of_role("writes"));
+        let role = |trusted: &[&Stack]| {
+            let role = Registries::of(&options.global, &head, trusted).belonging.role.expect("a role");
+            role.arn.rsplit('/').next().expect("its name").to_owned()
+        };
+        assert_eq!((role(&[&base]), role(&[&base, &head])), ("reads".to_owned(), "writes".to_owned()));
     }
 }

@@ -12,7 +12,7 @@ use crate::app::connect::stack;
 use crate::app::registries::Registries;
 use crate::app::{Global, Outcome, allowed, print, say};
 use crate::checks::Allowed;
-use crate::compat::registry::{Note, address, held_against, unregistered};
+use crate::compat::registry::{Note, address, held_against, subject, subject_before, unregistered};
 use crate::compat::{Break, breaks};
 use crate::plain;
 use crate::resource::Address;
@@ -37,9 +37,9 @@ struct Found {
 pub enum Asked {
     /// None.
     None,
-    /// All, with the passwords that they get in the base: the change may be anybody's.
+    /// All, with the passwords that they get in the base and as the base's role: the change may be anybody's.
     AsInBase,
-    /// All, with the passwords that the change says.
+    /// All, with the passwords and as the role that the change says.
     All,
 }
 
@@ -61,8 +61,10 @@ pub async fn run(global: &Global, format: CheckFormat, base: &str, asked: Asked)
     let mut found = Found { breaks: breaks(&before, &head, &allowed), ..Found::default() };
     match asked {
         Asked::None => {}
-        Asked::AsInBase => found.ask(&Registries::of(global, &head, &[&before]), &head, &allowed).await,
-        Asked::All => found.ask(&Registries::of(global, &head, &[&before, &head]), &head, &allowed).await,
+        Asked::AsInBase => found.ask(&Registries::of(global, &head, &[&before]), (&before, &head), &allowed).await,
+        Asked::All => {
+            found.ask(&Registries::of(global, &head, &[&before, &head]), (&before, &head), &allowed).await;
+        }
     }
     match format {
         CheckFormat::Text => print(&text(&head, &found, base))?,
@@ -85,17 +87,22 @@ pub async fn run(global: &Global, format: CheckFormat, base: &str, asked: Asked)
 }
 
 impl Found {
-    /// Adds what the registries say of the tables that name one.
-    async fn ask(&mut self, registries: &Registries<'_>, head: &Stack, allowed: &[Allowed]) {
+    /// Adds what the registries say of the tables that name one: by the name that the change gives to their schemas, and by the
+    /// base's, so that no change chooses alone what it is held against.
+    async fn ask(&mut self, registries: &Registries<'_>, (base, head): (&Stack, &Stack), allowed: &[Allowed]) {
         for table in head.file.tables.iter().filter(|table| table.value.registry.is_some()) {
-            match registries.newest(&table.value).await {
-                Ok((name, Some(newest))) => {
-                    let (breaks, notes) = held_against(table, &name, &newest, allowed);
-                    self.breaks.extend(breaks);
-                    self.notes.extend(notes);
+            let before = subject_before(base, head, table).map(|before| (before, true));
+            for (subject, is_before) in [(subject(head, &table.value), false)].into_iter().chain(before) {
+                match registries.newest(&table.value, subject).await {
+                    Ok((name, Some(newest))) => {
+                        let (breaks, notes) = held_against(table, &name, &newest, allowed);
+                        self.breaks.extend(breaks);
+                        self.notes.extend(notes);
+                    }
+                    Ok((_, None)) if is_before => {}
+                    Ok((name, None)) => self.notes.push(unregistered(table, &name)),
+                    Err(error) => self.unasked.push((address(table), format!("{error:#}"))),
                 }
-                Ok((name, None)) => self.notes.push(unregistered(table, &name)),
-                Err(error) => self.unasked.push((address(table), format!("{error:#}"))),
             }
         }
     }

@@ -50,18 +50,38 @@ pub struct Note {
     pub span: std::ops::Range<usize>,
 }
 
-/// The name under which the registry has the schemas of a table's messages: a subject, or with Glue a registry and a schema.
-pub fn subject(stack: &Stack, table: &TableSection) -> (Option<String>, String) {
+/// The name under which the registry has the schemas of a table's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// With Glue one of its registries.
+    pub registry: Option<String>,
+    /// The subject; with Glue the schema.
+    pub name: String,
+}
+
+/// The name that a stack gives to the schemas of one of its tables.
+pub fn subject(stack: &Stack, table: &TableSection) -> Subject {
     let own = stack.file.topics.get(&table.topic).and_then(|topic| topic.value.name.as_ref());
     let topic = own.map_or(table.topic.value.as_str(), |own| own.value.as_str());
     let named = table.registry_subject.as_ref().map(|named| named.value.as_str());
     if !table.is_of_glue() {
-        return (None, named.map_or_else(|| format!("{topic}-value"), str::to_owned));
+        return Subject { registry: None, name: named.map_or_else(|| format!("{topic}-value"), str::to_owned) };
     }
-    match named.map(|named| named.split_once('/').unwrap_or((GLUE_REGISTRY, named))) {
-        Some((registry, schema)) => (Some(registry.to_owned()), schema.to_owned()),
-        None => (Some(GLUE_REGISTRY.to_owned()), topic.to_owned()),
-    }
+    let (registry, name) = match named {
+        Some(named) => named.split_once('/').unwrap_or((GLUE_REGISTRY, named)),
+        None => (GLUE_REGISTRY, topic),
+    };
+    Subject { registry: Some(registry.to_owned()), name: name.to_owned() }
+}
+
+/// The name that the base gives to a table's schemas where the change gives another, though messages come as before: those who
+/// send them go on under the old one.
+pub fn subject_before(base: &Stack, head: &Stack, table: &Entry<TableSection>) -> Option<Subject> {
+    let was = &base.file.tables.get(&table.name)?.value;
+    let registry = |table: &TableSection| table.registry.as_ref().map(|registry| registry.value.clone());
+    let is_same = was.topic.value == table.value.topic.value && registry(was) == registry(&table.value);
+    let before = subject(base, was);
+    (is_same && before != subject(head, &table.value)).then_some(before)
 }
 
 /// Where the row stands in what a schema writes.

@@ -58,7 +58,7 @@ fn said(stack: &Stack, fields: &[&str], compatibility: Compatibility) -> (Vec<St
     let table = stack.file.tables.iter().next().expect("a table");
     let members = schema.members(&row_path(&table.value)).expect("a record");
     let newest = Newest { version: 3, schema: Written::Row(members), compatibility };
-    let (_, name) = subject(stack, &table.value);
+    let Subject { name, .. } = subject(stack, &table.value);
     let (breaks, notes) = held_against(table, &name, &newest, &[]);
     (breaks.into_iter().map(|one| one.text).collect(), notes.into_iter().map(|one| one.text).collect())
 }
@@ -184,7 +184,8 @@ fn subjects_are_those_of_the_serializers_or_named() {
     let of = |changes: &[(&str, &str)]| {
         let stack = stack(changes);
         let table = stack.file.tables.iter().next().expect("a table").value.clone();
-        subject(&stack, &table)
+        let Subject { registry, name } = subject(&stack, &table);
+        (registry, name)
     };
     let url = "registry = \"https://registry.example.com\"";
     assert_eq!(of(&[]), (None, "orders-value".to_owned()));
@@ -198,4 +199,20 @@ fn subjects_are_those_of_the_serializers_or_named() {
     assert_eq!(of(&[(url, "registry = \"glue\"")]), glue("default-registry", "orders"));
     let named = "registry = \"glue\"\nregistry_subject = \"company/order\"";
     assert_eq!(of(&[(url, named)]), glue("company", "order"));
+}
+
+#[test]
+fn a_change_of_the_subject_is_held_against_the_one_of_before_too() {
+    let url = "registry = \"https://registry.example.com\"";
+    let named = format!("{url}\nregistry_subject = \"lax\"");
+    let before = |changes: &[(&str, &str)]| {
+        let head = stack(changes);
+        subject_before(&stack(&[]), &head, head.file.tables.iter().next().expect("a table")).map(|before| before.name)
+    };
+    assert_eq!(before(&[(url, &named)]).as_deref(), Some("orders-value"));
+    assert_eq!(before(&[("\"decimal(12,2)\"", "\"string\"")]), None, "it is the same");
+    // Messages that come from elsewhere have other schemas: that is a break of its own.
+    assert_eq!(before(&[(url, "registry = \"https://other.example.com\"")]), None);
+    let topic = [("[topics.orders]", "[topics.orders]\n[topics.other]"), ("topic = \"orders\"", "topic = \"other\"")];
+    assert_eq!(before(&topic), None);
 }
