@@ -41,6 +41,7 @@ fn codes(quota: Quota) -> (&'static str, Option<&'static str>) {
         Quota::SecurityGroups => ("vpc", Some("L-E79EC296")),
         Quota::Processors => ("ec2", Some("L-1216C47A")),
         Quota::Brokers => ("kafka", None),
+        Quota::ServerlessProcessors => ("emr-serverless", Some("L-D05C8A75")),
     }
 }
 
@@ -51,6 +52,8 @@ pub struct Demand {
     pub quota: Quota,
     /// How many more.
     pub more: f64,
+    /// How many the stack takes without the plan.
+    pub own: f64,
 }
 
 /// A quota as it stands.
@@ -74,7 +77,7 @@ impl Standing {
 
     /// How it stands, and how to raise the quota where the plan would hit it.
     pub fn sentence(&self) -> String {
-        let Self { demand: Demand { quota, more }, limit, code, .. } = self;
+        let Self { demand: Demand { quota, more, .. }, limit, code, .. } = self;
         // A sum of nothing is a negative zero.
         let used = self.used + 0.0;
         let (service, _) = codes(*quota);
@@ -87,7 +90,13 @@ impl Standing {
             None => "AWS Support raises it".to_owned(),
         };
         let code = code.as_deref().map(|code| format!(" (quota {service} {code})")).unwrap_or_default();
-        let stands = format!("{used} of {limit} {} are in use, and this takes {more} more{code}", quota.words());
+        let used = format!("{used} of {limit} {}", quota.words());
+        let stands = match quota {
+            Quota::ServerlessProcessors => {
+                format!("{used} may be in use by the stack's applications, and this lets them take {more} more{code}")
+            }
+            _ => format!("{used} are in use, and this takes {more} more{code}"),
+        };
         if self.is_hit() { format!("{stands}; {raise}") } else { stands }
     }
 }
@@ -95,13 +104,17 @@ impl Standing {
 /// What a plan adds, quota by quota; nothing of what it adds nothing to.
 pub fn demands(plan: &Plan) -> Vec<Demand> {
     let (before, after) = sides(plan);
-    let more = |quota: Quota| match quota {
-        Quota::Addresses | Quota::Vpcs | Quota::SecurityGroups => created(plan, quota, &after),
-        Quota::NatGateways | Quota::Processors | Quota::Brokers => {
-            most(total(quota, &after)) - most(total(quota, &before))
-        }
+    let demand = |quota: Quota| {
+        let own = most(total(quota, &before));
+        let more = match quota {
+            Quota::Addresses | Quota::Vpcs | Quota::SecurityGroups => created(plan, quota, &after),
+            Quota::NatGateways | Quota::Processors | Quota::Brokers | Quota::ServerlessProcessors => {
+                most(total(quota, &after)) - own
+            }
+        };
+        Demand { quota, more, own }
     };
-    Quota::ALL.into_iter().map(|quota| Demand { quota, more: more(quota) }).filter(|demand| demand.more > 0.0).collect()
+    Quota::ALL.into_iter().map(demand).filter(|demand| demand.more > 0.0).collect()
 }
 
 /// The kinds that count for a quota.
@@ -138,7 +151,7 @@ fn most(zones: BTreeMap<String, f64>) -> f64 {
 /// How those quotas stand in the account.
 pub async fn stand(context: &Context, demands: &[Demand]) -> Result<Vec<Standing>> {
     let asked = demands.iter().map(async |demand| {
-        let (limit, used) = tokio::join!(limit(context, demand.quota), used(context, demand.quota));
+        let (limit, used) = tokio::join!(limit(context, demand.quota), used(context, demand));
         let of = || format!("compare the quota of {}", demand.quota.words());
         let (limit, code) = limit.with_context(of)?;
         Ok(Standing { demand: *demand, limit, used: used.with_context(of)?, code })
@@ -165,10 +178,11 @@ async fn limit(context: &Context, quota: Quota) -> Result<(f64, Option<String>)>
     Ok((BROKERS, None))
 }
 
-/// How many there are in the region, whoever's they are.
-async fn used(context: &Context, quota: Quota) -> Result<f64> {
+/// How many there are in the region, whoever's they are. Of the processors of EMR Serverless those that the stack's own
+/// applications may take: what others' take changes with their jobs, and many are let take far more than they ever do.
+async fn used(context: &Context, demand: &Demand) -> Result<f64> {
     let client = context.aws.ec2();
-    Ok(match quota {
+    Ok(match demand.quota {
         Quota::Addresses => count(&ask(client.describe_addresses().send()).await?.addresses.unwrap_or_default()),
         Quota::Vpcs => count(&ask_all(client.describe_vpcs().into_paginator().items().send()).await?),
         Quota::SecurityGroups => {
@@ -186,6 +200,7 @@ async fn used(context: &Context, quota: Quota) -> Result<f64> {
             on_demand.map(processors_of).sum::<Result<f64, Error>>()?
         }
         Quota::Brokers => brokers(context).await?,
+        Quota::ServerlessProcessors => demand.own,
     })
 }
 
@@ -260,12 +275,32 @@ mod tests {
 
     #[test]
     fn what_is_hit_is_said_with_the_cure() {
-        let demand = Demand { quota: Quota::Addresses, more: 3.0 };
+        let demand = Demand { quota: Quota::Addresses, more: 3.0, own: 0.0 };
         let standing = |used| Standing { demand, limit: 5.0, used, code: Some("L-0263D0A3".to_owned()) };
         assert!(!standing(2.0).is_hit() && standing(3.0).is_hit());
         insta::assert_snapshot!(
             standing(4.0).sentence(),
             @"4 of 5 Elastic IP addresses are in use, and this takes 3 more (quota ec2 L-0263D0A3); `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-0263D0A3 --desired-value 7` asks for more"
+        );
+    }
+
+    #[test]
+    fn what_all_applications_may_take_at_once_is_added_up() {
+        let application = |name: &str| json!({ "name": name, "max_capacity": { "vcpu": 12 } });
+        let resources = [
+            ("emr_application.models", application("models")),
+            ("emr_application.stream", application("stream")),
+            ("emr_application.default", json!({ "name": "default" })),
+        ];
+        let addresses = resources.each_ref().map(|(address, _)| address.parse::<Address>().expect(address));
+        let specs = addresses.iter().zip(resources.iter().map(|(_, spec)| spec)).collect();
+        let zones = total(Quota::ServerlessProcessors, &Others::new(specs, BTreeMap::new()));
+        assert_eq!(zones, BTreeMap::from([(String::new(), 40.0)]));
+        let demand = Demand { quota: Quota::ServerlessProcessors, more: 12.0, own: 12.0 };
+        let standing = Standing { demand, limit: 16.0, used: 12.0, code: Some("L-D05C8A75".to_owned()) };
+        insta::assert_snapshot!(
+            standing.sentence(),
+            @"12 of 16 processors of EMR Serverless may be in use by the stack's applications, and this lets them take 12 more (quota emr-serverless L-D05C8A75); `aws service-quotas request-service-quota-increase --service-code emr-serverless --quota-code L-D05C8A75 --desired-value 24` asks for more"
         );
     }
 }

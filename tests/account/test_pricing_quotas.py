@@ -42,6 +42,8 @@ def test_quotas_have_awss_defaults(account, refused):
     quotas = account.client("service-quotas")
     addresses = quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-0263D0A3")["Quota"]
     assert (addresses["QuotaName"], addresses["Value"], addresses["Adjustable"]) == ("EC2-VPC Elastic IPs", 5.0, True)
+    workers = quotas.get_service_quota(ServiceCode="emr-serverless", QuotaCode="L-D05C8A75")["Quota"]
+    assert (workers["QuotaName"], workers["Value"]) == ("Max concurrent vCPUs per account", 16.0)
     pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="vpc", PaginationConfig={"PageSize": 2})
     codes = [quota["QuotaCode"] for page in pages for quota in page["Quotas"]]
     assert "L-F678F1CE" in codes and len(codes) == len(set(codes)) > 2

@@ -15,12 +15,21 @@ pub enum Quota {
     Processors,
     /// Brokers of provisioned MSK clusters.
     Brokers,
+    /// Virtual processors that workers of EMR Serverless use at once.
+    ServerlessProcessors,
 }
 
 impl Quota {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Addresses, Self::Vpcs, Self::NatGateways, Self::SecurityGroups, Self::Processors, Self::Brokers];
+    pub const ALL: [Self; 7] = [
+        Self::Addresses,
+        Self::Vpcs,
+        Self::NatGateways,
+        Self::SecurityGroups,
+        Self::Processors,
+        Self::Brokers,
+        Self::ServerlessProcessors,
+    ];
 
     /// What it counts.
     pub fn words(self) -> &'static str {
@@ -31,6 +40,7 @@ impl Quota {
             Self::SecurityGroups => "security groups",
             Self::Processors => "processors of running standard instances",
             Self::Brokers => "MSK brokers",
+            Self::ServerlessProcessors => "processors of EMR Serverless",
         }
     }
 }

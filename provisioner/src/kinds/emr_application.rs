@@ -16,8 +16,9 @@ use super::emr::{self, SERVICE, id_in, is_gone, namesakes};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text, words};
 use super::{tag_lists, tagged, tagging, tags, wait};
+use crate::charge::Others;
 use crate::kind::{
-    Arn, Billing, Comparing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Step, Wanted, fits,
+    Arn, Billing, Comparing, Context, Delta, ENDS, Facts, Field, Found, Kind, Outcome, Quota, Share, Step, Wanted, fits,
 };
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
@@ -157,6 +158,7 @@ const FACTS: Facts = Facts {
     moving_outputs: &["settings"],
     unmoving_fields: &WHILE_STARTED,
     renamed_fields: &[("limits", "max_capacity"), ("idle_minutes", "idle_timeout_minutes")],
+    quota: Some(Quota::ServerlessProcessors),
     tag_types: &["emr-serverless"],
     review: &["image"],
     linked_roles: &["ops.emr-serverless.amazonaws.com"],
@@ -193,6 +195,10 @@ impl Kind for EmrApplication {
             bail!("subnets and security_groups go together: give both or none");
         }
         Ok(())
+    }
+
+    fn share(&self, spec: &Spec, _others: &Others<'_>) -> Share {
+        Share::of(spec.max_capacity.vcpu)
     }
 
     /// Names needn't be unique.

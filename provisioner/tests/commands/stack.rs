@@ -275,6 +275,8 @@ async fn quotas_that_a_plan_would_hit_are_shown_with_their_fix() {
         (&json!(5.0), &json!(1.0), &json!(5.0), &json!(true))
     );
     assert_eq!(of("processors of running standard instances")["more"], 6.0);
+    let workers = of("processors of EMR Serverless");
+    assert_eq!((&workers["used"], &workers["more"], &workers["hit"]), (&json!(0.0), &json!(16.0), &json!(false)));
     let brokers = of("MSK brokers");
     assert_eq!((&brokers["more"], &brokers["hit"], &brokers["code"]), (&json!(3.0), &json!(false), &Value::Null));
     let saved = place.folder.path().join("shop.plan").display().to_string();

@@ -18,7 +18,7 @@ pub struct Quotas;
 /// A quota: service, code, name, value, whether it can be raised.
 struct Quota(&'static str, &'static str, &'static str, f64, bool);
 
-const QUOTAS: [Quota; 9] = [
+const QUOTAS: [Quota; 10] = [
     Quota("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5.0, true),
     Quota("ec2", "L-1216C47A", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 5.0, true),
     Quota("vpc", "L-F678F1CE", "VPCs per Region", 5.0, true),
@@ -28,13 +28,15 @@ const QUOTAS: [Quota; 9] = [
     Quota("vpc", "L-E79EC296", "VPC security groups per Region", 2500.0, true),
     Quota("vpc", "L-0EA8095F", "Inbound or outbound rules per security group", 60.0, true),
     Quota("vpc", "L-2AFB9258", "Security groups per network interface", 5.0, true),
+    Quota("emr-serverless", "L-D05C8A75", "Max concurrent vCPUs per account", 16.0, true),
 ];
 
 /// Names of services for people.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("ec2", "Amazon Elastic Compute Cloud (Amazon EC2)"),
     ("vpc", "Amazon Virtual Private Cloud (Amazon VPC)"),
     ("kafka", "Amazon Managed Streaming for Kafka (MSK)"),
+    ("emr-serverless", "Amazon EMR Serverless"),
 ];
 
 #[async_trait]
