@@ -3,9 +3,11 @@
 //! The Iceberg crate's transforms are used where they are right. Its day of a time before 1970 is a day late in the
 //! last second of each day (apache/iceberg-rust, `Day::day_timestamp_micro`: rounds toward zero), its years and months
 //! end with chrono's, and it truncates no `LargeBinary`, which is the type that it gives to binary columns
-//! (apache/iceberg-rust, `Truncate::transform`).
+//! (apache/iceberg-rust, `Truncate::transform`). Its literals take negative and positive zero for equal
+//! (apache/iceberg-rust, `PrimitiveLiteral`, which compares by `OrderedFloat`), which Iceberg orders.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -17,11 +19,38 @@ use arrow_select::take::take_record_batch;
 use iceberg::arrow::record_batch_projector::RecordBatchProjector;
 use iceberg::arrow::{arrow_struct_to_literal, type_to_arrow_type};
 use iceberg::spec::{
-    Literal, PartitionKey, PartitionSpecRef, PrimitiveType, SchemaRef, Struct, StructType, Transform, Type,
+    Literal, PartitionKey, PartitionSpecRef, PrimitiveLiteral, PrimitiveType, SchemaRef, Struct, StructType, Transform,
+    Type,
 };
 use iceberg::transform::create_transform_function;
 
 use crate::calendar::{self, HOUR};
+
+/// A partition by its value. Negative and positive zero are two partitions, for readers take a column that a table is
+/// partitioned by from the partition, and leave out the files of all others.
+#[derive(Debug, Clone, Eq)]
+pub(crate) struct Partition(pub(crate) Struct);
+
+impl PartialEq for Partition {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+            && self.0.iter().zip(other.0.iter()).all(|(one, two)| is_negative_zero(one) == is_negative_zero(two))
+    }
+}
+
+impl Hash for Partition {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+fn is_negative_zero(value: Option<&Literal>) -> bool {
+    match value {
+        Some(Literal::Primitive(PrimitiveLiteral::Double(value))) => value.0 == 0.0 && value.is_sign_negative(),
+        Some(Literal::Primitive(PrimitiveLiteral::Float(value))) => value.0 == 0.0 && value.is_sign_negative(),
+        _ => false,
+    }
+}
 
 /// Divides batches by partition.
 pub(crate) struct Partitioner {
@@ -96,12 +125,12 @@ impl Partitioner {
         {
             return Ok(vec![(self.key(value), batch)]);
         }
-        let mut rows: HashMap<Struct, Vec<u32>> = HashMap::new();
+        let mut rows: HashMap<Partition, Vec<u32>> = HashMap::new();
         for (row, value) in (0..).zip(self.partitions(&values)?) {
-            rows.entry(value).or_default().push(row);
+            rows.entry(Partition(value)).or_default().push(row);
         }
         rows.into_iter()
-            .map(|(value, rows)| Ok((self.key(value), take_record_batch(&batch, &UInt32Array::from(rows))?)))
+            .map(|(Partition(value), rows)| Ok((self.key(value), take_record_batch(&batch, &UInt32Array::from(rows))?)))
             .collect()
     }
 
@@ -220,5 +249,17 @@ mod tests {
             cut.as_binary::<i64>().iter().collect::<Vec<_>>(),
             [Some(&b"abcd"[..]), None, Some(b"ab"), Some(b"")]
         );
+    }
+
+    #[test]
+    fn zeros_of_both_signs_are_two_partitions_and_nan_is_one() {
+        let keys = |values: &[f64]| {
+            let double = |value: &f64| Partition(Struct::from_iter([Some(Literal::double(*value)), None]));
+            values.iter().map(double).collect::<std::collections::HashSet<_>>().len()
+        };
+        assert_eq!((keys(&[0.0, -0.0]), keys(&[0.0, 0.0]), keys(&[-0.0, -0.0])), (2, 1, 1));
+        assert_eq!(keys(&[f64::NAN, -f64::NAN, f64::INFINITY]), 2);
+        let float = |value: f32| Partition(Struct::from_iter([Some(Literal::float(value))]));
+        assert!(float(0.0) != float(-0.0) && float(-1.0) == float(-1.0));
     }
 }

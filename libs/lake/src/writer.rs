@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use iceberg::io::FileIO;
-use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, PartitionSpecRef, Struct, TableMetadata};
+use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, PartitionSpecRef, TableMetadata};
 use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
 use iceberg::writer::file_writer::location_generator::DefaultFileNameGenerator;
 use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
 use crate::file::ParquetFiles;
-use crate::partition::Partitioner;
+use crate::partition::{Partition, Partitioner};
 use crate::path::DataPaths;
 use crate::settings::WriteSettings;
 
@@ -33,7 +33,7 @@ pub struct TableWriter {
     builder: Builder,
     files: ParquetFiles,
     partitioner: Partitioner,
-    open: HashMap<Struct, Open>,
+    open: HashMap<Partition, Open>,
     open_bytes: usize,
     /// Counts the batches.
     clock: u64,
@@ -155,10 +155,10 @@ impl TableWriter {
     }
 
     async fn add(&mut self, key: PartitionKey, rows: RecordBatch) -> anyhow::Result<()> {
-        let open = if let Some(open) = self.open.get_mut(key.data()) {
+        let value = Partition(key.data().clone());
+        let open = if let Some(open) = self.open.get_mut(&value) {
             open
         } else {
-            let value = key.data().clone();
             let writer = self.builder.build(Some(key)).await?;
             self.open.entry(value).or_insert(Open { writer, used: 0 })
         };
@@ -169,7 +169,8 @@ impl TableWriter {
     /// Finishes the files that weren't written to for the longest time, until half of the memory is free: many at
     /// once, so that they are put side by side.
     async fn make_room(&mut self) -> anyhow::Result<()> {
-        let mut by_use: Vec<(u64, Struct)> = self.open.iter().map(|(value, open)| (open.used, value.clone())).collect();
+        let mut by_use: Vec<(u64, Partition)> =
+            self.open.iter().map(|(value, open)| (open.used, value.clone())).collect();
         by_use.sort_by_key(|(used, _)| *used);
         let mut oldest = by_use.into_iter().map(|(_, value)| value).peekable();
         while self.files.held() > self.open_bytes / 2 && oldest.peek().is_some() {

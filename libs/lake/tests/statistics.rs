@@ -13,7 +13,7 @@ use arrow_schema::DataType;
 use iceberg::arrow::{arrow_struct_to_literal, schema_to_arrow_schema};
 use iceberg::spec::{
     DataFile, ListType, Literal, NestedField, NestedFieldRef, PrimitiveLiteral, PrimitiveType, Schema, Struct,
-    StructType, Type,
+    StructType, Transform, Type, UnboundPartitionSpec,
 };
 use lakewright_lake::{LoadedTable, TableWriter, create_table};
 
@@ -194,6 +194,15 @@ fn leaves(rows: &[Struct], path: &[usize]) -> Vec<Option<PrimitiveLiteral>> {
     rows.iter().map(|row| leaf(row).map(|value| value.as_primitive_literal().expect("a primitive"))).collect()
 }
 
+/// Iceberg's order, in which a negative zero is below a positive one; the crate's literals take both for equal.
+fn is_at_most(low: &PrimitiveLiteral, high: &PrimitiveLiteral) -> bool {
+    match (low, high) {
+        (PrimitiveLiteral::Double(low), PrimitiveLiteral::Double(high)) => low.0.total_cmp(&high.0).is_le(),
+        (PrimitiveLiteral::Float(low), PrimitiveLiteral::Float(high)) => low.0.total_cmp(&high.0).is_le(),
+        (low, high) => low <= high,
+    }
+}
+
 fn hold(file: &DataFile, id: i32, rows: &[Option<PrimitiveLiteral>]) {
     let values: Vec<&PrimitiveLiteral> = rows.iter().flatten().collect();
     let nans = values.iter().filter(|value| value.is_nan()).count();
@@ -203,10 +212,10 @@ fn hold(file: &DataFile, id: i32, rows: &[Option<PrimitiveLiteral>]) {
     let (lower, upper) = (file.lower_bounds().get(&id), file.upper_bounds().get(&id));
     for value in values.into_iter().filter(|value| !value.is_nan()) {
         if let Some(lower) = lower {
-            assert!(lower.literal() <= value, "the lower bound of {id}, {lower:?}, is above {value:?}");
+            assert!(is_at_most(lower.literal(), value), "the lower bound of {id}, {lower:?}, is above {value:?}");
         }
         if let Some(upper) = upper {
-            assert!(upper.literal() >= value, "the upper bound of {id}, {upper:?}, is below {value:?}");
+            assert!(is_at_most(value, upper.literal()), "the upper bound of {id}, {upper:?}, is below {value:?}");
         }
         if let (PrimitiveLiteral::UInt128(value), Some(lower), Some(upper)) = (value, lower, upper) {
             let signed = |bound: &PrimitiveLiteral| match bound {
@@ -218,6 +227,7 @@ fn hold(file: &DataFile, id: i32, rows: &[Option<PrimitiveLiteral>]) {
         }
     }
     for bound in [lower, upper].into_iter().flatten() {
+        assert!(!bound.is_nan(), "a bound of {id} is NaN");
         match bound.literal() {
             PrimitiveLiteral::String(text) => assert!(text.chars().count() <= 16, "{text}"),
             PrimitiveLiteral::Binary(bytes) => assert!(bytes.len() <= 16, "{bytes:?}"),
@@ -270,4 +280,78 @@ async fn statistics_hold_for_every_row_of_every_type() {
             }
         }
     }
+}
+
+/// A table of two columns of floating numbers, sorted by nothing, with what partitions it.
+async fn numbers_of(partition: Option<UnboundPartitionSpec>) -> LoadedTable {
+    let fields = [(1, "single", PrimitiveType::Float), (2, "double", PrimitiveType::Double)];
+    let fields = fields.map(|(id, name, kind)| NestedField::optional(id, name, Type::Primitive(kind)).into());
+    let schema = Schema::builder().with_fields(fields).build().expect("a schema");
+    let (_, aws) = Fake::start().await;
+    create_table(&aws, "raw", "numbers", "s3://bucket/raw/numbers", schema, partition).await.expect("created")
+}
+
+fn numbers_batch(table: &LoadedTable, values: &[Option<f64>]) -> RecordBatch {
+    let schema = schema_to_arrow_schema(table.table.metadata().current_schema()).expect("Arrow");
+    let single = values.iter().map(|value| value.map(|value| value as f32)).collect::<Float32Array>();
+    let double = values.iter().copied().collect::<Float64Array>();
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(single), Arc::new(double)]).expect("a batch")
+}
+
+#[tokio::test]
+async fn zeros_of_both_signs_lie_within_the_bounds_and_nan_beside_them() {
+    let full = |value: f64| vec![Some(value); GROUP];
+    let table = numbers_of(None).await;
+    for (groups, low, high) in [
+        (vec![full(0.0), full(-0.0)], Some(-0.0), Some(0.0)),
+        (vec![full(-0.0), full(0.0)], Some(-0.0), Some(0.0)),
+        (vec![full(f64::NAN), full(-0.0), full(1.0)], Some(-0.0), Some(1.0)),
+        (vec![full(-f64::NAN), full(-1.0), full(f64::INFINITY)], Some(-1.0), Some(f64::INFINITY)),
+        (vec![full(f64::NAN), vec![None; GROUP]], None, None),
+        (vec![full(f64::NEG_INFINITY), full(0.0)], Some(f64::NEG_INFINITY), Some(0.0)),
+    ] {
+        let values = groups.concat();
+        let files = written(&table, numbers_batch(&table, &values)).await;
+        let [file] = files.as_slice() else { panic!("one file: {files:?}") };
+        for id in [1, 2] {
+            let nans = values.iter().flatten().filter(|value| value.is_nan()).count() as u64;
+            assert_eq!(file.nan_value_counts().get(&id).copied(), Some(nans), "{id} of {groups:?}");
+            let bound = |bounds: &std::collections::HashMap<i32, iceberg::spec::Datum>| {
+                bounds.get(&id).map(|bound| match bound.literal() {
+                    PrimitiveLiteral::Float(value) => f64::from(value.0).to_bits(),
+                    PrimitiveLiteral::Double(value) => value.0.to_bits(),
+                    other => panic!("{other:?} is no floating number"),
+                })
+            };
+            let bounds = (bound(file.lower_bounds()), bound(file.upper_bounds()));
+            assert!(values.iter().flatten().all(|value| value.is_nan() || {
+                let between = |bits: Option<u64>| f64::from_bits(bits.expect("a bound"));
+                between(bounds.0).total_cmp(value).is_le() && between(bounds.1).total_cmp(value).is_ge()
+            }));
+            assert_eq!(bounds, (low.map(f64::to_bits), high.map(f64::to_bits)), "{id} of {groups:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_partitioned_by_floating_numbers_as_iceberg_tells_them_apart() {
+    let spec = UnboundPartitionSpec::builder().add_partition_field(2, "double", Transform::Identity);
+    let table = numbers_of(Some(spec.expect("a field").build())).await;
+    let values = [Some(0.0), Some(-0.0), Some(f64::NAN), None, Some(-f64::NAN), Some(0.0), Some(f64::INFINITY)];
+    let files = written(&table, numbers_batch(&table, &values)).await;
+    let mut found: Vec<(String, u64)> = files
+        .iter()
+        .map(|file| {
+            let value = match &file.partition()[0] {
+                Some(Literal::Primitive(PrimitiveLiteral::Double(value))) => format!("{:?}", value.0),
+                other => format!("{other:?}"),
+            };
+            let (_, folder) = file.file_path().split_once("/double=").expect("a folder of the partition");
+            (format!("{value} in {}", folder.split('/').next().expect("its name")), file.record_count())
+        })
+        .collect();
+    found.sort();
+    let expected =
+        [("-0.0 in -0.0", 1), ("0.0 in 0.0", 2), ("NaN in NaN", 2), ("None in null", 1), ("inf in Infinity", 1)];
+    assert_eq!(found, expected.map(|(value, rows)| (value.to_owned(), rows)));
 }

@@ -11,6 +11,7 @@ use super::source::Known;
 use super::{Policy, reach};
 use crate::catalog::LoadedTable;
 use crate::manifests::current_manifests;
+use crate::partition::Partition;
 use crate::promote::partition_values;
 
 /// A file isn't put together with smaller ones that have less than this part of its bytes together: else a large file
@@ -89,7 +90,7 @@ pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy, known: &Known) -
     let schema = loaded.table.metadata().current_schema_id();
     let target = policy.target(loaded.table.metadata()) as u64;
     let small = target - target / 4;
-    let mut partitions: HashMap<(i32, Struct), Vec<Candidate>> = HashMap::new();
+    let mut partitions: HashMap<(i32, Partition), Vec<Candidate>> = HashMap::new();
     let mut held = 0;
     for manifest in &manifests {
         if manifest.content != ManifestContentType::Data {
@@ -123,12 +124,18 @@ pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy, known: &Known) -
                 let path: Arc<str> = file.file_path().into();
                 named.push(path.clone());
                 let (bytes, rows) = (file.file_size_in_bytes(), file.record_count());
-                partitions.entry(key).or_default().push(Candidate { path, bytes, rows, sequence });
+                let (spec, partition) = key;
+                partitions.entry((spec, Partition(partition))).or_default().push(Candidate {
+                    path,
+                    bytes,
+                    rows,
+                    sequence,
+                });
             }
         }
         plan.looked.add(&manifest.manifest_path, named);
     }
-    for ((spec_id, partition), files) in partitions {
+    for ((spec_id, Partition(partition)), files) in partitions {
         let Some((spec, _)) = specs.0.get(&spec_id) else { continue };
         for files in bins(files, target, policy.min_files) {
             plan.groups.push(Group { spec: spec.clone(), partition: partition.clone(), files });
