@@ -20,7 +20,9 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from pyiceberg.types import StringType
 
 from conftest import ENVIRONMENT
+from account import client
 from proxy import Proxy
+from test_real_kafka import COLUMNS
 from spark_lake import BUCKET, CACHE, CASES, SEED, SPARK, SPECS, Lake, Stream, declared, facts
 
 pytestmark = pytest.mark.skipif(os.environ.get("LAKEWRIGHT_LONG") != "1", reason="each start of Spark takes half a minute")
@@ -163,6 +165,58 @@ def test_a_stale_job_of_spark_is_refused(lake):
         proxy.close()
     lake.judge(config, "stale_spark")
     assert "spark" in lake.writers(config, "sales")
+
+
+def test_a_table_that_cannot_be_written_stops_its_topic_and_no_other(lake):
+    """A table that lost a column, one that was dropped, and one that an apply declared otherwise."""
+    broken = ["broken_1", "broken_2", "broken_3"]
+    configs = {}
+    for name in [*broken, "sound"]:
+        lake.topic(name)
+        configs[name] = facts(lake, name, name)
+    config = configs["sound"]
+    # One job reads all, with the dead letters of `sound`; a name of a table in a message is that of its topic.
+    config["tables"] = [table for one in configs.values() for table in one["tables"]]
+    streams = [Stream(lake, name) for name in configs]
+    is_settled = lambda name: lake.is_settled(config, name)
+    try:
+        lake.spark("quarantines", config)
+        lake.wait("all are read", lambda: all(lake.writers(configs[name], "sales") for name in configs))
+        glue = client(lake.url, "glue")
+        second = glue.get_table(DatabaseName="broken_2", Name="users")["Table"]
+        with lake.tables.load_table("broken_1.sales").update_schema(allow_incompatible_changes=True) as change:
+            change.delete_column("amount")
+        glue.delete_table(DatabaseName="broken_2", Name="users")
+        with lake.tables.load_table("broken_3.sales").transaction() as change:
+            change.set_properties({"lakewright.declaration": "another"})
+        said = lambda: {name for name in broken if f"quarantined: the topic {name} isn't read" in lake.log("quarantines")}
+        lake.wait("they stand still", lambda: said() == set(broken))
+        reached = len(lake.writers(configs["sound"], "sales"))
+        lake.wait("the other one is read", lambda: len(lake.writers(configs["sound"], "sales")) >= reached + 5)
+        still = lake.ledger(config)
+        lake.wait("the other one is read on", lambda: lake.ledger(config) != still)
+        now, ids = lake.ledger(config), {name: lake.held(name)[0][0] for name in configs}
+        moved = {name for name, id in ids.items() for key in now if key.endswith(id) and now[key] != still[key]}
+        assert moved == {"sound"}, moved
+        # What is mended is read again, from where it was.
+        kept = {key: second[key] for key in ("Name", "StorageDescriptor", "TableType", "Parameters") if key in second}
+        glue.create_table(DatabaseName="broken_2", TableInput=kept)
+        with lake.tables.load_table("broken_3.sales").transaction() as change:
+            change.remove_properties("lakewright.declaration")
+        for stream in streams:
+            stream.end()
+        lake.wait("the mended ones are read", lambda: all(is_settled(name) for name in ["broken_2", "broken_3", "sound"]))
+        assert not is_settled("broken_1"), "it lacks a declared column"
+        lake.stop("quarantines")
+    finally:
+        for stream in streams:
+            stream.end()
+    for name in ["broken_2", "broken_3", "sound"]:
+        held = {(id, partition, offset) for id, partition, start, end in lake.held(name) for offset in range(start, end)}
+        tables = [(configs[name], table) for table in ("sales", "users")] + [(config, "dead_letters")]
+        places = [tuple(row[column] for column in COLUMNS) for one, table in tables for row in lake.rows(one, table)]
+        places = [place for place in places if place[0] == ids[name]]
+        assert (set(places), len(places)) == (held, len(held)), name
 
 
 def test_a_stale_agent_is_refused(lake):

@@ -102,13 +102,14 @@ fn an_application_a_role_and_a_run_do_the_agents_work() {
 
     let brokers = spec(&desired, "security_group.kafka")["ingress"].to_string();
     assert!(brokers.contains("${security_group.stream-spark.id}"), "{brokers}");
-    // It reports as the agent does, and has the agent's alarms, but that of what only the agent does.
+    // It reports as the agent does, and has the agent's alarms.
     let alarm = |name: &str| desired.resources.iter().find(|one| one.address == Address::new("alarm", name));
-    for name in ["stream-silent", "stream-errors", "stream-lag", "stream-dead-letters"] {
+    for name in ["stream-silent", "stream-errors", "stream-lag", "stream-dead-letters", "stream-quarantined"] {
         let alarm = alarm(name).unwrap_or_else(|| panic!("no alarm {name}"));
         assert!(alarm.after.contains(&Address::new("job_run", "stream")), "{:?}", alarm.after);
     }
-    assert!(alarm("stream-quarantined").is_none());
+    let advice = spec(&desired, "alarm.stream-quarantined")["description"].as_str().expect("advice").to_owned();
+    assert!(advice.contains("A topic of") && !advice.contains("last_error") && !advice.contains("  "), "{advice}");
     let advice = spec(&desired, "alarm.stream-silent")["description"].as_str().expect("advice").to_owned();
     assert!(advice.contains("`lakewright apply` starts it where the tables are") && !advice.contains("  "), "{advice}");
 }

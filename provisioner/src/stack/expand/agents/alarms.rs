@@ -98,10 +98,15 @@ impl Reports<'_> {
 
     fn quarantined(&self) -> Watched {
         let Self { agent, logs, .. } = self;
+        let (part, told) = match self.place {
+            Place::Hosts => {
+                ("table, topic or partition", "`last_error` of its status and in the line `quarantined` of its log")
+            }
+            Place::Spark => ("topic", "the line `quarantined` of its log"),
+        };
         let advice = format!(
-            "A table, topic or partition of the agent {agent} stands still while the rest goes on. Which one and why \
-             stands in `last_error` of its status and in the line `quarantined` of its log; {logs}. What is read from Kafka \
-             for it waits there, for as long as the topic keeps it."
+            "A {part} of the agent {agent} stands still while the rest goes on. Which one and why stands in {told}; {logs}. \
+             What is read from Kafka for it waits there, for as long as the topic keeps it."
         );
         // Less than five minutes is what waits for a service that is away for a moment.
         let name = reports::QUARANTINED.name.to_lowercase();
@@ -159,8 +164,7 @@ impl Expansion<'_> {
         if agent.measures(Role::Lag) {
             all.push(reports.lag(section));
         }
-        // Spark's job quarantines nothing.
-        if agent.measures(Role::Quarantined) && place == Place::Hosts {
+        if agent.measures(Role::Quarantined) {
             all.push(reports.quarantined());
         }
         if agent.measures(Role::DeadLetters) {

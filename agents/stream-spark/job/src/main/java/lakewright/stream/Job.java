@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.TimeoutException;
 import org.apache.iceberg.SerializableTable;
 import org.apache.iceberg.Table;
@@ -44,10 +45,16 @@ final class Job {
     private final Catalog catalog;
     private final Configuration configuration;
     private final String configured;
-    private final Settings settings;
+    /** What is declared. */
+    private final Settings declared;
     private final Pace pace;
+    private final Quarantine quarantine;
     private final Reports reports;
 
+    /** What of it is read. */
+    private Settings settings;
+    /** The topics that stand still meanwhile. */
+    private Set<String> unread;
     private Map<String, Topic> topics;
     private List<OpenTable> tables;
     private OpenTable dead;
@@ -56,12 +63,16 @@ final class Job {
     private Map<String, TreeMap<Integer, Long>> read;
     /** The same as of the last commit, for other threads. */
     private volatile Map<String, Map<Integer, Long>> settledPlaces = Map.of();
-    /** Whether batches shall be of another size than the query makes them. */
-    private volatile boolean offPace;
+    /** Whether another query shall go on: batches of another size, or a topic that is tried again. */
+    private volatile boolean anew;
+    /** Who holds it takes a batch in, or makes sure that nobody does. */
+    private final Object turn = new Object();
 
     /** By the configuration as it is now. */
-    Job(SparkSession spark, Catalog catalog, Configuration configuration, Pace pace, Reports reports) throws IOException {
+    Job(SparkSession spark, Catalog catalog, Configuration configuration, Pace pace, Quarantine quarantine, Reports reports)
+            throws IOException {
         this.pace = pace;
+        this.quarantine = quarantine;
         this.reports = reports;
         this.spark = spark;
         this.catalog = catalog;
@@ -70,25 +81,26 @@ final class Job {
         JsonNode json = Json.read(configured, "the configuration");
         // What is wrong with the rest of it is reported too.
         reports.configure(Reports.Watch.of(json));
-        this.settings = Settings.of(json, new AwsSecrets());
+        this.declared = Settings.of(json, new AwsSecrets());
+        this.settings = declared;
     }
 
     /** Runs; returns only with {@code untilRead}, when everything is read that was there at the start. */
     void run(boolean untilRead) throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
-        try (Kafka kafka = new Kafka(settings.kafka())) {
+        try (Kafka kafka = new Kafka(declared.kafka())) {
             do {
-                offPace = false;
+                anew = false;
                 query(kafka, untilRead);
-            } while (offPace);
+            } while (anew);
         } finally {
             reports.reading(null);
         }
     }
 
-    /** Reads on from where the tables are; returns when batches shall be of another size, too. */
+    /** Reads on from where the tables are; returns when another query shall go on, too. */
     private void query(Kafka kafka, boolean untilRead)
             throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
-        Start start = begin(kafka);
+        Start start = begin(kafka, untilRead);
         reports.reading(() -> waiting(kafka));
         long most = pace.records(batchBytes());
         LOG.info("reading begins at {}, with up to {} records in a batch", start.startingOffsets(), most);
@@ -104,8 +116,13 @@ final class Job {
                 .option("checkpointLocation", checkpoint.toUri().toString())
                 .foreachBatch((Dataset<Row> batch, Long number) -> take(batch, kafka, most)).start();
         try {
-            while (!query.awaitTermination(GLANCE_MS) && !offPace) {
-                // It goes on.
+            while (!query.awaitTermination(GLANCE_MS) && !anew) {
+                if (quarantine.isDue(unread, System.currentTimeMillis())) {
+                    // No commit is interrupted.
+                    synchronized (turn) {
+                        anew = true;
+                    }
+                }
             }
         } finally {
             query.stop();
@@ -138,14 +155,48 @@ final class Job {
         settledPlaces = Map.copyOf(places);
     }
 
-    private Start begin(Kafka kafka) throws InterruptedException {
-        topics = kafka.describe(settings.topics());
-        tables = new ArrayList<>();
-        for (TableSettings table : settings.tables()) {
-            OpenTable opened = open(table);
-            opened.mustBeDeclaredSo();
-            tables.add(opened);
+    /** Opens the tables; those that can't be opened stand still with their topics, unless nothing is left or all shall be read. */
+    private void openTables(boolean all) {
+        long now = System.currentTimeMillis();
+        unread = quarantine.standing(now);
+        if (all || unread.containsAll(declared.topics())) {
+            unread = new TreeSet<>();
         }
+        List<OpenTable> opened = new ArrayList<>();
+        RuntimeException reason = null;
+        for (TableSettings table : declared.tables()) {
+            if (unread.contains(table.topic())) {
+                continue;
+            }
+            try {
+                OpenTable one = open(table);
+                one.mustBeDeclaredSo();
+                columns(one);
+                opened.add(one);
+            } catch (RuntimeException error) {
+                if (all) {
+                    throw error;
+                }
+                quarantine.failed(table, Quarantine.Until.BEGUN, error, now);
+                unread.add(table.topic());
+                reason = error;
+            }
+        }
+        if (reason != null && unread.containsAll(declared.topics())) {
+            throw reason;
+        }
+        settings = declared.without(unread);
+        settings.topics().forEach(quarantine::begun);
+        tables = opened.stream().filter(one -> !unread.contains(one.declared.topic())).toList();
+    }
+
+    private static Columns columns(OpenTable table) {
+        return Columns.of(table.schema(), table.declared, table.table().properties());
+    }
+
+    private Start begin(Kafka kafka, boolean all) throws InterruptedException {
+        openTables(all);
+        topics = kafka.describe(settings.topics());
         dead = open(settings.deadLetters());
         List<Settled> settled = new ArrayList<>(tables.stream().map(OpenTable::settled).toList());
         var ranges = kafka.ranges(topics.values());
@@ -159,7 +210,7 @@ final class Job {
         start.first().forEach((topic, partitions) -> read.put(topic, new TreeMap<>(partitions)));
         settle();
         List<Plan.Target> targets = new ArrayList<>();
-        tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared, table.table().properties()))));
+        tables.forEach(table -> targets.add(target(table, columns(table))));
         targets.add(target(dead, Columns.ofDeadLetters(dead.schema())));
         Plan made = new Plan(new TreeMap<>(topics), targets, start, settings.keepsRejects());
         plan = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(made);
@@ -168,7 +219,7 @@ final class Job {
 
     private OpenTable open(TableSettings declared) {
         Table table = catalog.loadTable(TableIdentifier.of(declared.database(), declared.name()));
-        return new OpenTable(table, declared, settings.group());
+        return new OpenTable(table, declared, this.declared.group());
     }
 
     private static Plan.Target target(OpenTable table, Columns columns) {
@@ -180,10 +231,15 @@ final class Job {
 
     /** Takes a batch in: writes its files, then commits the tables, and the dead letters with the ledger last. */
     private void take(Dataset<Row> batch, Kafka kafka, long most) throws InterruptedException, IOException {
-        if (offPace) {
-            // The query ends: what it reads now is read again.
-            return;
+        synchronized (turn) {
+            // Else the query ends: what it reads now is read again.
+            if (!anew) {
+                takeIn(batch, kafka, most);
+            }
         }
+    }
+
+    private void takeIn(Dataset<Row> batch, Kafka kafka, long most) throws InterruptedException, IOException {
         if (!configuration.text().equals(configured)) {
             throw new IllegalStateException("the configuration was changed: reading begins again by the new one");
         }
@@ -206,7 +262,7 @@ final class Job {
         LOG.info("{} records taken in, {} rows committed, rejects by cause: {}", landed.records, landed.rows, landed.rejects);
         pace.took(landed.records, landed.bytes);
         // A batch that isn't full is all that there was.
-        offPace = pace.isOff(most, batchBytes()) && (landed.records >= most / 2 || landed.bytes > batchBytes() * 2);
+        anew = pace.isOff(most, batchBytes()) && (landed.records >= most / 2 || landed.bytes > batchBytes() * 2);
     }
 
     private void commit(Landed landed, Held held) {
@@ -222,7 +278,13 @@ final class Job {
             Topic topic = topics.get(table.declared.topic());
             if (landed.files.containsKey(index)) {
                 Settled next = table.settled().taken(topic, read.get(topic.name()), dead.settled().offsets);
-                table.commit(landed.files.get(index), next, held);
+                try {
+                    table.commit(landed.files.get(index), next, held);
+                } catch (RuntimeException error) {
+                    quarantine.failed(table.declared, Quarantine.Until.COMMITTED, error, System.currentTimeMillis());
+                    throw error;
+                }
+                quarantine.committed(table.declared);
             } else if (landed.files.containsKey(tables.size())) {
                 // What fits no column may fit a new one: a table of which nothing was written would show nobody its schema.
                 table.mustBeAsBefore();

@@ -50,9 +50,10 @@ public final class Main {
         Configuration configuration = new Configuration(URI.create(given.get(at + 1)), properties);
         LOG.info("the AWS SDK is {} of {}", SdkClient.class.getName(), SdkClient.class.getProtectionDomain().getCodeSource());
         Pace pace = new Pace();
-        Reports reports = Reports.start(new CloudWatch());
+        Quarantine quarantine = new Quarantine();
+        Reports reports = Reports.start(new CloudWatch(), quarantine);
         if (untilRead) {
-            new Job(spark, catalog, configuration, pace, reports).run(true);
+            new Job(spark, catalog, configuration, pace, quarantine, reports).run(true);
             spark.stop();
             return;
         }
@@ -61,7 +62,7 @@ public final class Main {
             long commits = reports.commits();
             try {
                 // By the configuration as it is now: an apply may have changed it, or somebody a password.
-                new Job(spark, catalog, configuration, pace, reports).run(false);
+                new Job(spark, catalog, configuration, pace, quarantine, reports).run(false);
             } catch (Exception error) {
                 reports.failed();
                 if (spark.sparkContext().isStopped()) {

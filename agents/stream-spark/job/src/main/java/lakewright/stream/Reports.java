@@ -51,6 +51,7 @@ final class Reports {
     private static final String ERRORS = "Errors";
 
     private final Sink sink;
+    private final Quarantine quarantine;
     private final Map<String, Long> totals = new TreeMap<>(Map.of(RECORDS, 0L, DEAD_LETTERS, 0L, ERRORS, 0L));
     /** The totals of the last report that arrived. */
     private Map<String, Long> reported = Map.copyOf(totals);
@@ -61,14 +62,15 @@ final class Reports {
     private long doneMs;
     private long commits;
 
-    Reports(Sink sink, long nowMs) {
+    Reports(Sink sink, Quarantine quarantine, long nowMs) {
         this.sink = sink;
+        this.quarantine = quarantine;
         this.doneMs = nowMs;
     }
 
     /** Reports for as long as the process lives. */
-    static Reports start(Sink sink) {
-        Reports reports = new Reports(sink, System.currentTimeMillis());
+    static Reports start(Sink sink, Quarantine quarantine) {
+        Reports reports = new Reports(sink, quarantine, System.currentTimeMillis());
         Thread thread = new Thread(() -> {
             while (true) {
                 try {
@@ -157,6 +159,7 @@ final class Reports {
         lag = found.isPresent() ? found : lag;
         Map<String, Double> values = new TreeMap<>();
         values.put("Heartbeat", 1.0);
+        values.put("Quarantined", (double) quarantine.size());
         totals.forEach((name, total) -> values.put(name, (double) (total - reported.get(name))));
         if (lag.isPresent()) {
             if (lag.getAsLong() == 0) {

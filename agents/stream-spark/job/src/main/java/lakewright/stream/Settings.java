@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -61,6 +62,12 @@ record Settings(
         return new Settings(kafka(json.path("kafka"), secrets), json.path("group").asText(), List.copyOf(tables),
                 TableSettings.of(json.path("dead_letters")), interval, bytes, onReject.equals("dead_letters"),
                 json.path("on_gap").asText("skip").equals("fail"), orphans == Long.MAX_VALUE ? 0 : orphans / 2);
+    }
+
+    /** The same without the tables of some topics. */
+    Settings without(Set<String> topics) {
+        List<TableSettings> rest = tables.stream().filter(table -> !topics.contains(table.topic())).toList();
+        return new Settings(kafka, group, rest, deadLetters, commitIntervalMs, commitBytes, keepsRejects, failsOnGap, heldAtMostMs);
     }
 
     /** The topics that are read, in the order of their names. */

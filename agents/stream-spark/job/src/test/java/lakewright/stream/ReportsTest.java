@@ -17,6 +17,7 @@ class ReportsTest {
             "{\"watch\": {\"log_group\": \"/lakewright/shop/stream\", \"stack\": \"shop\", \"every_seconds\": 60}}";
 
     private final List<JsonNode> lines = new ArrayList<>();
+    private final Quarantine quarantine = new Quarantine();
     private boolean away;
 
     private Reports reports() {
@@ -35,7 +36,7 @@ class ReportsTest {
             assertEquals("[[\"Agent\",\"Stack\"]]", json.path("_aws").path("CloudWatchMetrics").path(0).path("Dimensions").toString());
             assertEquals("stream shop", json.path("Agent").asText() + " " + json.path("Stack").asText());
             lines.add(json);
-        }, 0);
+        }, quarantine, 0);
         reports.configure(Reports.Watch.of(Json.read(CONFIG, "a configuration")));
         return reports;
     }
@@ -88,6 +89,17 @@ class ReportsTest {
         });
         reports.report(300_000);
         assertEquals(170.0, last("LagSeconds"));
+    }
+
+    @Test
+    void howManyTopicsStandStillIsSaid() {
+        Reports reports = reports();
+        reports.report(60_000);
+        assertEquals(0.0, last("Quarantined"));
+        TableSettings table = TableSettings.of(Json.read("{\"name\": \"sales\", \"topic\": \"facts\"}", "a table"));
+        quarantine.failed(table, Quarantine.Until.BEGUN, new IllegalStateException("it is gone"), 60_000);
+        reports.report(120_000);
+        assertEquals(1.0, last("Quarantined"));
     }
 
     @Test
