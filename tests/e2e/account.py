@@ -44,7 +44,7 @@ class Account:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=SERVER,
         )
         served = json.loads(self.process.stdout.readline())
-        self.url, self.kafka = served["account"], served["kafka"]
+        self.url, self.kafka, self.search = served["account"], served["kafka"], served["search"]
         self.environment = environment(self.url)
         self.role = None
 

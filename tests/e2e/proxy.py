@@ -1,4 +1,4 @@
-"""An HTTP proxy: in front of the account it loses or holds back what one agent commits; elsewhere it asks for a password."""
+"""An HTTP proxy: in front of the account it loses or holds back what one agent commits; elsewhere it asks for a password, or is away."""
 
 import base64
 import http.client
@@ -29,9 +29,24 @@ class Proxy:
         self.lost = []
         self.dropped = 0
         self.hold = None
-        self.server = Server(("127.0.0.1", 0), type("Handler", (Handler,), {"proxy": self}))
+        # What becomes of everything, as `behave` has it, and of how many requests something else than an answer became.
+        self.away, self.spoiled = None, 0
+        self.listen(0)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def listen(self, port):
+        self.server = Server(("127.0.0.1", port), type("Handler", (Handler,), {"proxy": self}))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def behave(self, away):
+        """From now on everything is passed on (None), is answered by 503 ("503"), takes effect without an answer ("lose"), or
+        finds nobody who listens ("refuse"); connections that are there close at their next request then."""
+        before, self.away = self.away, away
+        if away == "refuse":
+            self.server.shutdown()
+            self.server.server_close()
+        elif before == "refuse":
+            self.listen(int(self.url.rpartition(":")[2]))
 
     def hold_next(self, executed):
         """Holds back the next update, or the answer to the next that takes effect; `held` is set when it is there."""
@@ -41,6 +56,8 @@ class Proxy:
     def close(self):
         if self.hold:
             self.hold.release.set()
+        if self.away == "refuse":
+            return
         self.server.shutdown()
         self.server.server_close()
 
@@ -93,12 +110,28 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def spoil(self, away):
+        """Lets happen to a request what happens to all."""
+        self.proxy.spoiled += 1
+        if away == "503":
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(503)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        if away == "lose":
+            self.proxy.forward(self)
+        self.close_connection = True
+
     def relay(self):
         assert "transfer-encoding" not in self.headers, "the agents send lengths"
         proxy = self.proxy
         if proxy.authorization not in (None, self.headers.get("authorization")):
             self.close_connection = True
             self.send_error(401)
+            return
+        if proxy.away is not None:
+            self.spoil(proxy.away)
             return
         fate, hold = "pass", None
         update = self.headers.get("x-amz-target") == UPDATE
