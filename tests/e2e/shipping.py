@@ -59,7 +59,9 @@ class Shipping:
             "backup_bytes": 200_000, "backup_interval_ms": 1000, "bulk_bytes": 100_000, "bulk_interval_ms": 100,
             "sources": {"app": {"from": {"files": {"paths": [f"{self.logs}/app.log*"]}}, "time_field": "at"}},
         }
-        (self.folder / "shipper.json").write_text(json.dumps(config | settings))
+        config |= settings
+        self.sources = len(config["sources"])
+        (self.folder / "shipper.json").write_text(json.dumps(config))
 
     def start(self, environment=()):
         """Starts the shipper, as a host's service does: under its name, in its folder."""
@@ -92,6 +94,16 @@ class Shipping:
                 return json.load(answer)["metrics"]
         except (OSError, ValueError):
             return {}
+
+    def checkpoints(self):
+        """The positions of pipes from sources of the host, as they are on disk."""
+        return {path.name: path.read_bytes() for path in (self.folder / "state").glob("*.checkpoint")}
+
+    def move_on(self):
+        """Waits until the pipes of every source to both ends have moved their positions, which they do every five seconds."""
+        before = self.checkpoints()
+        moved = lambda: sum(before.get(name) != text for name, text in self.checkpoints().items())
+        self.wait("positions move", lambda: moved() == 2 * self.sources)
 
     def write(self, *writers):
         """Lets these write records until `end_writing`."""

@@ -32,6 +32,9 @@ def test_each_record_stands_once_in_index_and_backup_whatever_is_killed_or_away(
             print(f"seed {seed}, {number + 1}: the {end} is away: {how}", flush=True)
             proxy = getattr(shipping, end)
             before = proxy.spoiled
+            # Of three lives one is long enough that the next goes on from where it was.
+            if number % 3 == 1:
+                shipping.move_on()
             time.sleep(chance.uniform(0, 1.5))
             proxy.behave(how)
             time.sleep(chance.uniform(0, 1))
