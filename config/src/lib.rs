@@ -13,6 +13,7 @@ pub mod maintenance;
 mod rate;
 mod reading;
 pub mod reports;
+pub mod restoring;
 pub mod s3;
 mod scenario;
 mod size;

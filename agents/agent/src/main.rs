@@ -4,6 +4,7 @@ mod cli;
 mod maintain;
 mod memory;
 mod records;
+mod restore;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -14,11 +15,12 @@ use clap::Parser as _;
 use lakewright_acls::Mode;
 use lakewright_aws::{Aws, Options as AwsOptions};
 use lakewright_config::agents::{self, AgentConfig};
+use lakewright_config::restoring::Destination;
 use lakewright_config::{
     AclsConfig, BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig,
 };
 use lakewright_runtime::{Agent, Options, config, directory, kafka, program, shutdown, watch};
-use lakewright_shipper::{Destination, Wanted};
+use lakewright_shipper::Wanted;
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Command, Run};
@@ -94,16 +96,13 @@ async fn run(command: Command) -> Result<()> {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             Box::pin(records::run(load(&run, lakewright_stream::check)?)).await
         }
+        Command::RestoreOrder => Box::pin(restore::ordered()).await,
         Command::Restore { config: path, from, to, into_topic, into_index } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
             let into = into_topic.map_or(Destination::Index(into_index), Destination::Topic);
-            // Not under the agent's name: the shipper may run beside it.
-            let mut agent = Agent::detached(agents::Agent::Shipper, directory("STATE_DIRECTORY")?);
-            agent.shutdown = shutdown::token(false)?;
-            let aws = Aws::connect(AwsOptions::default()).await?;
-            let restored = lakewright_shipper::restore(&agent, &config, aws, &Wanted { from, to, into }).await?;
-            print(&restored)
+            let wanted = Wanted { from, to, ..Wanted::all(into) };
+            print(&restore::run(&config, &wanted, &mut |_| {}).await?)
         }
         Command::BackedUp { config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
@@ -143,7 +142,7 @@ async fn run(command: Command) -> Result<()> {
     }
 }
 
-/// Prints a value as JSON.
+/// Prints a value as a line of JSON.
 fn print(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string(value).context("write it as JSON")?;
     writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")

@@ -46,7 +46,7 @@ use crate::search::{Entrance, IndexSink, Search, Settings, Shape, Target, Templa
 use crate::transforms::Declared;
 
 pub use logged::{Logged, logged};
-pub use restore::{Destination, Restored, Wanted, restore};
+pub use restore::{Wanted, restore};
 pub use verify::{Held, held};
 
 /// How long the cluster may take to describe its topics.

@@ -2,7 +2,7 @@
 
 mod taking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
+use lakewright_config::agents::shipper;
+use lakewright_config::restoring::{Destination, Reached, Refusal, Restored};
 use lakewright_platform::durable;
 use lakewright_runtime::Agent;
 use serde::{Deserialize, Serialize};
@@ -20,15 +22,6 @@ use crate::backup::{Named, Origin, Record, Shelves};
 /// The file in the state directory that says how far a restoration into a topic is.
 const PROGRESS: &str = "restore.json";
 
-/// Where records go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// Indices whose names begin so; those of the configuration, if none is given.
-    Index(Option<String>),
-    /// A topic.
-    Topic(String),
-}
-
 /// What is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -36,21 +29,19 @@ pub struct Wanted {
     pub from: DateTime<Utc>,
     /// Records of before this time.
     pub to: DateTime<Utc>,
+    /// The topics, and sources of hosts, whose records are restored; of all when empty.
+    pub only: Vec<String>,
     /// Where they go.
     pub into: Destination,
+    /// Reads and counts, and restores nothing.
+    pub dry_run: bool,
 }
 
-/// What was done.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Restored {
-    /// Records that went on.
-    pub records: u64,
-    /// Objects that were read.
-    pub objects: u64,
-    /// Documents that were in their index already.
-    pub there: u64,
-    /// Records that no index took as what they are.
-    pub rejected: u64,
+impl Wanted {
+    /// All records, for that destination.
+    pub fn all(into: Destination) -> Self {
+        Self { from: DateTime::<Utc>::MIN_UTC, to: DateTime::<Utc>::MAX_UTC, only: Vec::new(), into, dry_run: false }
+    }
 }
 
 /// How far a restoration into a topic is.
@@ -62,26 +53,40 @@ struct Progress {
     next: BTreeMap<String, u64>,
 }
 
-/// Restores what is wanted. One that was cut short goes on where it was into a topic; into an index it begins anew, and changes nothing that
-/// is there.
+/// Restores what is wanted, and tells how far it is after each object. One that was cut short goes on where it was into a topic; into an
+/// index it begins anew, and changes nothing that is there.
 ///
 /// # Errors
-/// An object can't be read, a destination takes nothing.
-pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &Wanted) -> Result<Restored> {
+/// An object can't be read, a destination takes nothing; a [`Refusal`] where the backup has nothing of it.
+pub async fn restore(
+    agent: &Agent,
+    config: &ShipperConfig,
+    aws: Aws,
+    wanted: &Wanted,
+    tell: &mut (dyn FnMut(Reached) + Send),
+) -> Result<Restored> {
     ensure!(wanted.from < wanted.to, "`--from` must be before `--to`");
     let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
     let path = agent.state_dir.join(PROGRESS);
     let of = format!("{wanted:?} s3://{}/{}", config.backup_bucket, config.backup_prefix);
-    let mut progress = read_progress(&path, &of)?;
+    let into_topic = matches!(wanted.into, Destination::Topic(_)) && !wanted.dry_run;
+    let mut progress = if into_topic { read_progress(&path, &of)? } else { Progress::default() };
+    let is_new = progress.next.is_empty();
+    let streams = of_interest(shelves.list().await?, config, wanted)?;
     let mut taking = Taking::new((agent, config, &aws), wanted).await?;
     let mut restored = Restored::default();
-    for (folder, names) in shelves.list().await? {
-        let topic = folder.split('/').next().unwrap_or_default();
-        let mut next = progress.next.get(&folder).copied().unwrap_or(0);
-        for named in chosen(&names, wanted) {
-            if named.last < next || agent.shutdown.is_cancelled() {
+    let of = streams.values().map(|names| chosen(names, wanted).count() as u64).sum();
+    let mut reached = Reached { of, ..Reached::default() };
+    for (folder, names) in &streams {
+        let mut next = progress.next.get(folder).copied().unwrap_or(0);
+        for named in chosen(names, wanted) {
+            if agent.shutdown.is_cancelled() {
+                continue;
+            }
+            reached.objects += 1;
+            if named.last < next {
                 continue;
             }
             let mut records = Vec::new();
@@ -95,28 +100,69 @@ pub async fn restore(agent: &Agent, config: &ShipperConfig, aws: Aws, wanted: &W
                 .await?;
             restored.objects += 1;
             restored.records += records.len() as u64;
-            for record in records {
-                taking.take(record, topic).await?;
+            if !wanted.dry_run {
+                for record in records {
+                    taking.take(record, stream_name(folder)).await?;
+                }
             }
-            if let Destination::Topic(_) = wanted.into {
+            if into_topic {
                 taking.flush().await?;
                 progress.next.insert(folder.clone(), next);
                 write_progress(&path, &progress)?;
             }
+            reached.records = restored.records;
+            tell(reached);
         }
     }
     taking.flush().await?;
     ensure!(!agent.shutdown.is_cancelled(), "stopped before the end; give the same command again to go on");
+    if restored.records == 0 && is_new {
+        return Err(Refusal::Nothing { days: days(&streams) }.into());
+    }
     if let Taking::Index(indexing) = &taking {
         let value = |metric| agent.metrics.value(metric).unwrap_or_default() as u64;
-        restored.there = value(&lakewright_config::agents::shipper::THERE);
-        restored.rejected = value(&lakewright_config::agents::shipper::REJECTED);
+        restored.there = value(&shipper::THERE);
+        restored.rejected = value(&shipper::REJECTED);
+        restored.refused = value(&shipper::REFUSED);
         indexing.metrics.trouble.ends();
-    } else {
+    } else if into_topic {
         fs::remove_file(&path)
             .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     }
     Ok(restored)
+}
+
+/// The topic, or the source of hosts, whose records stand in a folder.
+fn stream_name(folder: &str) -> &str {
+    folder.split('/').next().unwrap_or_default()
+}
+
+/// The streams of a backup that are asked for.
+///
+/// # Errors
+/// There are none.
+fn of_interest(
+    mut streams: BTreeMap<String, Vec<Named>>,
+    config: &ShipperConfig,
+    wanted: &Wanted,
+) -> Result<BTreeMap<String, Vec<Named>>> {
+    if streams.is_empty() {
+        let place = format!("s3://{}/{}", config.backup_bucket, config.backup_prefix);
+        return Err(Refusal::Empty { place }.into());
+    }
+    let names: BTreeSet<&str> = streams.keys().map(|folder| stream_name(folder)).collect();
+    if let Some(name) = wanted.only.iter().find(|name| !names.contains(name.as_str())) {
+        let names = names.into_iter().map(str::to_owned).collect();
+        return Err(Refusal::Unknown { name: name.clone(), names }.into());
+    }
+    streams.retain(|folder, _| wanted.only.is_empty() || wanted.only.iter().any(|name| name == stream_name(folder)));
+    Ok(streams)
+}
+
+/// The days on which the first and the last object of streams begin.
+fn days(streams: &BTreeMap<String, Vec<Named>>) -> Option<(String, String)> {
+    let days: BTreeSet<&String> = streams.values().flatten().filter_map(|named| named.day.as_ref()).collect();
+    Some(((*days.first()?).clone(), (*days.last()?).clone()))
 }
 
 /// The objects of a stream that may hold records of the time: an object has those from its day up to that of the next one.

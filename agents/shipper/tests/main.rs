@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lakewright_config::agents::shipper;
-use lakewright_shipper::{Destination, Wanted};
+use lakewright_config::restoring::{Destination, Refusal};
+use lakewright_shipper::Wanted;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -333,15 +334,29 @@ async fn a_backup_restores_the_index_without_doubles_and_a_topic_from_where_it_w
     // Half of the index is gone.
     world.ends.documents.lock().retain(|(_, id), _| id.ends_with(['0', '2', '4', '6', '8']));
     let there = world.ends.documents.lock().len() as u64;
-    let wanted = |into| Wanted { from: chrono::Utc::now() - chrono::TimeDelta::days(1), to: chrono::Utc::now(), into };
+    let wanted = |into| Wanted {
+        from: chrono::Utc::now() - chrono::TimeDelta::days(1),
+        to: chrono::Utc::now(),
+        ..Wanted::all(into)
+    };
     let restored = world.restore(&wanted(Destination::Index(None))).await.expect("restored");
     assert_eq!((restored.records, restored.there), (world.sent, there));
     assert!(*world.ends.documents.lock() == whole, "the same documents in the same indices");
     // Of another day there is nothing.
     let day = chrono::TimeDelta::days(1);
-    let before =
-        Wanted { from: chrono::Utc::now() - day * 9, to: chrono::Utc::now() - day * 8, into: Destination::Index(None) };
-    assert_eq!(world.restore(&before).await.expect("restored").records, 0);
+    let all = Wanted::all(Destination::Index(None));
+    let (from, to) = (chrono::Utc::now() - day * 9, chrono::Utc::now() - day * 8);
+    let before = world.restore(&Wanted { from, to, ..all.clone() }).await.expect_err("nothing");
+    assert!(matches!(before.downcast_ref(), Some(Refusal::Nothing { days: Some(_) })), "{before:#}");
+    let other =
+        world.restore(&Wanted { only: vec!["action".to_owned()], ..all.clone() }).await.expect_err("no such topic");
+    assert!(other.to_string().ends_with("nothing of `action`, but of actions"), "{other:#}");
+    // What would be done is counted, and nothing of it is done.
+    world.ends.documents.lock().clear();
+    let counted = world.restore(&Wanted { dry_run: true, ..all }).await.expect("counted");
+    assert_eq!((counted.records, world.ends.documents.lock().len()), (world.sent, 0));
+    let absent = world.restore(&wanted(Destination::Topic("absent".to_owned()))).await.expect_err("no such topic");
+    assert!(matches!(absent.downcast_ref(), Some(Refusal::NoTopic { .. })), "{absent:#}");
 
     world.make_topic_named("again", &[]).await;
     let restored = world.restore(&wanted(Destination::Topic("again".to_owned()))).await.expect("restored");

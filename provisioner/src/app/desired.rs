@@ -1,6 +1,6 @@
 //! What a stack stands for: its resources, in its account or in one that nobody has asked about.
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result};
 
 use crate::kind::Context;
 use crate::kinds;
@@ -20,6 +20,13 @@ pub fn all_kinds() -> Kinds<'static> {
 pub fn desired(stack: &Stack, context: &Context, programs: &Programs) -> Desired {
     let target = Target { account: context.account.clone(), region: context.region.clone() };
     expand(stack, &target, programs)
+}
+
+/// The bucket that hosts read their configurations from.
+pub fn artifacts_bucket(desired: &Desired) -> Result<String> {
+    let bucket = desired.resources.iter().find(|r| r.address.kind == "bucket" && r.address.name == "artifacts");
+    let name = bucket.and_then(|bucket| bucket.spec["name"].as_str());
+    Ok(name.context("the stack has no artifacts bucket: this is a bug in lakewright")?.to_owned())
 }
 
 /// What the stack means in an account that nobody has asked about.

@@ -18,6 +18,7 @@ mod outcome;
 pub mod programs;
 pub mod query;
 pub mod registries;
+pub mod restore;
 mod run_file;
 mod state;
 mod terminal;

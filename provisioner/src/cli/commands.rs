@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::options::{Deleted, How, Part, Picture, Reference, Written, sha256};
-use super::{account, check, cost, init, inspect, maintain, permissions, search, table, transform};
+use super::{account, check, cost, init, inspect, maintain, permissions, restore, search, table, transform};
 use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
@@ -352,6 +352,9 @@ Examples:
   lakewright maintain --dry-run --detailed-exitcode  0: nothing to do, 1: an error, 2: anything else
   lakewright maintain --local --json | jq '.[].table'")]
     Maintain(maintain::Options),
+    /// Restores what the shipper has backed up, into the search index or a topic
+    #[command(after_help = restore::HELP)]
+    Restore(restore::Options),
     /// Gives a secret a new password
     #[command(after_help = "\
 The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes. Agents \

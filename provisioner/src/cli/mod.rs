@@ -15,6 +15,7 @@ mod options;
 mod permissions;
 mod query;
 mod recover;
+mod restore;
 mod rotate;
 mod saved;
 mod search;
@@ -137,6 +138,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             query::run(&global, sql, saved.as_deref(), (format, spreadsheet)).await
         }
         Command::Maintain(options) => maintain::run(&global, &options).await,
+        Command::Restore(options) => {
+            named(options.stack.clone());
+            Box::pin(restore::run(&global, &options)).await
+        }
         Command::Rotate { address, stack, yes } => {
             named(stack);
             rotate::run(&global, &address, yes).await

@@ -24,7 +24,7 @@ use super::view::{Heading, show};
 use crate::app::bounds::{make_boundaries, refuse_forbidden};
 use crate::app::carry::{carry_out, conclude, give_back, lease};
 use crate::app::connect::{Belonging, LOCAL_ACCOUNT, context, local_client, mfa_code, of_stack, stack};
-use crate::app::desired::desired;
+use crate::app::desired::{artifacts_bucket, desired};
 use crate::app::programs::{agent_program, own_program};
 use crate::app::{Global, Outcome, RunFile, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::{Context, Pace};
@@ -32,7 +32,6 @@ use crate::kinds::msk::in_clear;
 use crate::names;
 use crate::plan;
 use crate::render;
-use crate::resource::Desired;
 use crate::stack::Stack;
 
 /// How long the local parts may take to write everything out.
@@ -252,13 +251,6 @@ async fn make(state: &StackState, options: &Options, interrupted: &CancellationT
         conclude(&report, &plan, "up");
     }
     Ok(report.complete())
-}
-
-/// The bucket that hosts read their configurations from: the one of the objects that hold them.
-fn artifacts_bucket(desired: &Desired) -> Result<String> {
-    let bucket = desired.resources.iter().find(|r| r.address.kind == "bucket" && r.address.name == "artifacts");
-    let name = bucket.and_then(|bucket| bucket.spec["name"].as_str());
-    Ok(name.context("the stack has no artifacts bucket: this is a bug in lakewright")?.to_owned())
 }
 
 /// Shows what happens until the time is over or somebody interrupts. With a time, returns when the log is read.

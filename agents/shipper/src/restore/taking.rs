@@ -8,14 +8,15 @@ use anyhow::{Context as _, Result, anyhow};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper::sources::{index_of, time_field};
+use lakewright_config::restoring::{Destination, Refusal};
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{KafkaContext, access};
+use lakewright_runtime::kafka::{KafkaContext, access, has_topic};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinSet;
 
-use super::{Destination, Wanted};
+use super::Wanted;
 use crate::backup::{Origin, Record};
 use crate::kafka::stream;
 use crate::letters::Letters;
@@ -34,6 +35,8 @@ const REQUESTS: usize = 6;
 const ON_THE_WAY: usize = 2000;
 /// The pause when Kafka's client has no room for a record.
 const FULL: Duration = Duration::from_millis(20);
+/// How long Kafka may take to say whether it has the topic.
+const ASK: Duration = Duration::from_secs(30);
 /// How long Kafka may take for a record.
 const SEND: Duration = Duration::from_mins(1);
 
@@ -74,7 +77,7 @@ impl Taking {
     /// Where a restoration goes.
     ///
     /// # Errors
-    /// The configuration is wrong, or Kafka's client can't be made.
+    /// The configuration is wrong, Kafka can't be reached or has no such topic.
     pub async fn new((agent, config, aws): (&Agent, &ShipperConfig, &Aws), wanted: &Wanted) -> Result<Self> {
         match &wanted.into {
             Destination::Index(name) => Ok(Self::Index(Indexing {
@@ -89,6 +92,9 @@ impl Taking {
             })),
             Destination::Topic(topic) => {
                 let mut access = access(&config.kafka).await?;
+                if !has_topic(&access, topic, ASK).await.context("ask Kafka for the topic")? {
+                    return Err(Refusal::NoTopic { name: topic.clone() }.into());
+                }
                 access.set("enable.idempotence", "true").set("message.max.bytes", "100000000");
                 access.set("queue.buffering.max.kbytes", "65536");
                 let context = access.context(&agent.health);

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper;
 use lakewright_config::agents::shipper::sources::{FilesConfig, Framing, LocalSource, Origin};
-use lakewright_shipper::{Destination, Wanted, logged};
+use lakewright_config::restoring::{Destination, Refusal};
+use lakewright_shipper::{Wanted, logged};
 use serde_json::Value;
 
 use crate::support::ends::{Ends, Mode};
@@ -186,12 +187,12 @@ async fn a_log_is_restored_from_the_backup_without_doubles() {
     world.ends.documents.lock().retain(|(_, id), _| id.ends_with(['0', '2', '4', '6', '8']));
     let there = documents(&world) as u64;
     let day = chrono::TimeDelta::days(1);
-    let wanted = |into| Wanted { from: chrono::Utc::now() - day, to: chrono::Utc::now() + day, into };
+    let wanted = |into| Wanted { from: chrono::Utc::now() - day, to: chrono::Utc::now() + day, ..Wanted::all(into) };
     let restored = world.restore(&wanted(Destination::Index(None))).await.expect("restored");
     assert_eq!((restored.records, restored.there), (200, there));
     assert!(*world.ends.documents.lock() == whole, "the same documents in the same indices");
     // It was in no topic, and goes to none.
     world.make_topic_named("again", &[]).await;
-    let restored = world.restore(&wanted(Destination::Topic("again".to_owned()))).await.expect("restored");
-    assert_eq!(restored.records, 0);
+    let nothing = world.restore(&wanted(Destination::Topic("again".to_owned()))).await.expect_err("nothing");
+    assert!(matches!(nothing.downcast_ref(), Some(Refusal::Nothing { .. })), "{nothing:#}");
 }

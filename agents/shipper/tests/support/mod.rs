@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lakewright_config::agents;
+use lakewright_config::restoring::Restored;
 use lakewright_config::{KafkaConnection, SearchConnection, ShipperConfig};
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{Access, client_config};
-use lakewright_shipper::{Restored, Wanted, restore, run_with};
+use lakewright_shipper::{Wanted, restore, run_with};
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -173,7 +174,7 @@ impl World {
 
     pub async fn restore_with(&self, config: &ShipperConfig, wanted: &Wanted) -> anyhow::Result<Restored> {
         let agent = Agent::detached(agents::Agent::Shipper, self.data.path().to_owned());
-        restore(&agent, config, Ends::aws(&self.url), wanted).await
+        restore(&agent, config, Ends::aws(&self.url), wanted, &mut |_| {}).await
     }
 
     /// So many records of a topic.

@@ -1,6 +1,7 @@
 //! Transforms on the way to the index: what is in it, what the backup and the dead letters have, and a restoration.
 
-use lakewright_shipper::{Destination, Wanted, held};
+use lakewright_config::restoring::Destination;
+use lakewright_shipper::{Wanted, held};
 use serde_json::{Value, json};
 
 use super::support::ends::Ends;
@@ -75,7 +76,7 @@ async fn the_index_has_records_as_transforms_leave_them_and_the_backup_as_they_w
     // What is restored passes the same transforms.
     world.ends.documents.lock().clear();
     let (day, into) = (chrono::TimeDelta::days(1), Destination::Index(None));
-    let wanted = Wanted { from: chrono::Utc::now() - day, to: chrono::Utc::now() + day, into };
+    let wanted = Wanted { from: chrono::Utc::now() - day, to: chrono::Utc::now() + day, ..Wanted::all(into) };
     let restored = world.restore_with(&config, &wanted).await.expect("restored");
     assert_eq!((restored.records, restored.rejected), (400, 100));
     assert!(*world.ends.documents.lock() == documents, "the same documents in the same indices");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
 use serde::Serialize;
 use uuid::Uuid;
@@ -62,6 +62,26 @@ pub struct LedgerRow {
 pub async fn describe(access: &Access, topics: &[String], timeout: Duration) -> anyhow::Result<ClusterTopics> {
     let (access, topics) = (access.clone(), topics.to_vec());
     blocking(move || with_client(&access, |consumer| describe_with(consumer, &topics, timeout))).await
+}
+
+/// Whether the cluster has a topic, which isn't made by the question.
+///
+/// # Errors
+/// The cluster doesn't answer within `timeout`, or doesn't let the client see the topic.
+pub async fn has_topic(access: &Access, topic: &str, timeout: Duration) -> anyhow::Result<bool> {
+    let (access, topic) = (access.clone(), topic.to_owned());
+    blocking(move || {
+        with_client(&access, |consumer| {
+            let metadata = consumer.fetch_metadata(Some(&topic), timeout).context("ask for the topic")?;
+            let found = metadata.topics().iter().find(|found| found.name() == topic);
+            match found.and_then(|found| found.error()).map(RDKafkaErrorCode::from) {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(false),
+                Some(code) => bail!("the topic `{topic}`: {code}"),
+                None => Ok(found.is_some_and(|found| !found.partitions().is_empty())),
+            }
+        })
+    })
+    .await
 }
 
 /// Each partition of the topics with its first and next offset. Of those in `counted`, records without a value are counted, which

@@ -16,7 +16,9 @@ mod topics;
 pub use acls::{Acl, AclError, Acls, CLUSTER, Known, Operation, Pattern, Permission, ResourceType, principal};
 pub use client::{Access, KafkaContext, access, client_config};
 pub use epochs::leader_epoch;
-pub use ledger::{Client, ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger, with_client};
+pub use ledger::{
+    Client, ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, has_topic, ledger, with_client,
+};
 pub use offsets::{ByPartition, offsets_using};
 pub use spans::spans;
 pub use topic_ids::TopicRefused;
