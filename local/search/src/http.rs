@@ -26,6 +26,8 @@ use crate::{Logins, Product};
 const LARGEST: usize = 100 * 1024 * 1024;
 /// The largest of another kind.
 const LARGEST_QUERY: usize = 2 * 1024 * 1024;
+/// The longest id of a document, in bytes.
+const LONGEST_ID: usize = 512;
 /// How long a search may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -282,7 +284,17 @@ fn parse_bulk(body: &[u8], default: Option<&str>) -> Result<Vec<Item>, SearchErr
             let (_, line) = lines.next().ok_or_else(|| malformed("the document is missing"))?;
             Ok(strict::document(line))
         };
-        let named = check_name(&index);
+        let named = check_name(&index).and_then(|()| check_id(&id));
+        if id.len() > LONGEST_ID {
+            let length = id.len();
+            return Err(SearchError {
+                status: 400,
+                kind: "action_request_validation_exception",
+                reason: format!(
+                    "Validation Failed: 1: id [{id}] is too long, must be no longer than {LONGEST_ID} bytes but was: {length};"
+                ),
+            });
+        }
         let (action, operation) = match action.as_str() {
             "index" => {
                 let source = source(&mut lines)?;
@@ -311,6 +323,10 @@ fn parse_bulk(body: &[u8], default: Option<&str>) -> Result<Vec<Item>, SearchErr
 fn uuid_like(position: usize, line: usize) -> String {
     let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
     format!("{nanos:x}-{position:x}-{line:x}")
+}
+
+fn check_id(id: &str) -> Result<(), SearchError> {
+    if id.is_empty() { Err(SearchError::illegal("if _id is specified it must not be empty")) } else { Ok(()) }
 }
 
 fn check_name(index: &str) -> Result<(), SearchError> {

@@ -163,6 +163,23 @@ mod tests {
     }
 
     #[test]
+    fn names_and_depths_that_no_index_takes_are_refused() {
+        let mut mappings = Mappings::default();
+        for name in ["", ".", ".a", "a..b", "a. .b"] {
+            let unfit = mappings.learn("i", &object(&json!({ "ok": 1, name: 1 }))).expect_err(name);
+            assert_eq!(unfit.kind, "document_parsing_exception", "{name}");
+            let unfit = mappings.learn("i", &object(&json!({ "in": { name: 1 } }))).expect_err(name);
+            assert_eq!(unfit.kind, "document_parsing_exception", "{name}");
+        }
+        let deep = |levels: usize| (1..levels).fold(json!({ "a": 1 }), |inner, _| json!({ "a": inner }));
+        let unfit = mappings.learn("i", &object(&deep(21))).expect_err("too deep");
+        assert!(unfit.kind == "illegal_argument_exception" && unfit.reason.contains("mapping depth [20]"), "{unfit:?}");
+        assert!(mappings.learn("i", &object(&json!({ ["a"; 21].join("."): 1 }))).is_err());
+        assert_eq!(mappings.learn("i", &object(&deep(20))), Ok(true));
+        assert_eq!(mappings.learn("j", &object(&json!({ "a.": 1, " ": 1 }))), Ok(true));
+    }
+
+    #[test]
     fn a_thousand_fields_are_enough() {
         let mut mappings = Mappings::default();
         assert_eq!(mappings.learn("i", &object(&json!({"n": 1}))), Ok(true));

@@ -176,6 +176,12 @@ async fn items_are_judged_one_by_one_and_repeats_change_nothing() {
     }
     let (_, count) = call(at, Method::GET, "/i/_count", "").await;
     assert_eq!(count["count"], 1);
+    // An id that is none is one document's fault, and one that is too long the whole request's.
+    let (_, answer) = call(at, Method::POST, "/_bulk", &bulk(&[("create", "i", "", json!({"n": 1}))])).await;
+    assert_eq!(answer["items"][0]["create"]["error"]["type"], "illegal_argument_exception", "{answer}");
+    let long = "x".repeat(513);
+    let (status, answer) = call(at, Method::POST, "/_bulk", &bulk(&[("create", "i", &long, json!({"n": 1}))])).await;
+    assert_eq!((status, answer["error"]["type"].as_str()), (400, Some("action_request_validation_exception")));
     let (status, answer) = call(at, Method::GET, "/nowhere/_search", "").await;
     assert_eq!((status, answer["error"]["type"].as_str()), (404, Some("index_not_found_exception")));
     let (status, answer) = call(at, Method::POST, "/i/_search", r#"{"query": {"fuzzyish": {}}}"#).await;

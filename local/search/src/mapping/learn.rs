@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use crate::field::{FieldType, MOST};
 use crate::template::Rules;
 
+/// How many objects a field may stand in, itself counted.
+const DEEPEST: usize = 20;
+
 /// Why a document isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
@@ -50,13 +53,23 @@ pub fn new_fields(
 
 impl Learning<'_> {
     fn members(&mut self, prefix: &str, members: &Map<String, Value>) -> Result<(), Unfit> {
-        members.iter().try_for_each(|(name, value)| self.member(prefix, name, value))
+        members.iter().try_for_each(|(name, value)| {
+            if let Some(reason) = nameless(name) {
+                return Err(Unfit { kind: "document_parsing_exception", reason });
+            }
+            // Objects that a dot at the end would lead into are none.
+            self.member(prefix, name.trim_end_matches('.'), value)
+        })
     }
 
     /// A member; dots in its name lead into objects.
     fn member(&mut self, prefix: &str, name: &str, value: &Value) -> Result<(), Unfit> {
         let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
         let path = if prefix.is_empty() { first.to_owned() } else { format!("{prefix}.{first}") };
+        if path.split('.').count() > DEEPEST {
+            let reason = format!("Limit of mapping depth [{DEEPEST}] has been exceeded due to object field [{prefix}]");
+            return Err(Unfit { kind: "illegal_argument_exception", reason });
+        }
         let Some(rest) = rest else { return self.value(&path, value) };
         let kind = self.kind(&path).or_else(|| self.dynamic(&path, "object"));
         match kind {
@@ -133,6 +146,21 @@ impl Learning<'_> {
         self.new.insert(path.to_owned(), kind);
         Some(kind)
     }
+}
+
+/// Why a member can't be called so.
+fn nameless(name: &str) -> Option<String> {
+    let path = name.trim_end_matches('.');
+    if path.is_empty() {
+        return Some("failed to parse: field name cannot be an empty string".to_owned());
+    }
+    let mut parts = path.split('.');
+    if path.contains('.') && parts.any(|part| part.trim().is_empty()) {
+        return Some(format!(
+            "failed to parse: object field starting or ending with a [.] makes object resolution ambiguous: [{name}]"
+        ));
+    }
+    None
 }
 
 /// Whether a scalar fits a type.
