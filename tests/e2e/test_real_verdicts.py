@@ -20,7 +20,7 @@ DOCUMENTS = {
     "another type": ('{"n":"many"}', "i", 400, UNFIT),
     "an object for a number": ('{"n":{"x":1}}', "i", 400, UNFIT),
     "a number for an object": ('{"o":1}', "i", 400, UNFIT),
-    "too many fields": (json.dumps({f"m{number}": number for number in range(1200)}), "i", 400, {"illegal_argument_exception"}),
+    "too many fields": (json.dumps({f"m{number}": number for number in range(1200)}), "i", 400, {"illegal_argument_exception", *UNFIT}),
     "too deep": (DEEP, "i", 400, {"illegal_argument_exception", *UNFIT}),
     "too deep by dots": (json.dumps({".".join("a" * 25): 1}), "i", 400, {"illegal_argument_exception", *UNFIT}),
     "no JSON": ('{"n":', "i", 400, UNFIT),
@@ -64,9 +64,16 @@ def test_documents_that_never_fit_are_refused_alike_by_the_index_on_this_machine
     for server in (cluster, local):
         server.status("DELETE", "logs-app-verdicts")
         assert bulk(server, "logs-app-verdicts", "there", '{"n":1,"o":{"a":1}}')[0] == 201
+    others = []
     for what, (document, id, code, kinds) in DOCUMENTS.items():
         real, own = bulk(cluster, "logs-app-verdicts", id, document), bulk(local, "logs-app-verdicts", id, document)
-        assert real[0] == own[0] == code and {real[1], own[1]} <= kinds, f"{what}: {real}, here {own}"
+        # Elasticsearch takes what is no object for a failure of its own.
+        if what == "no object" and cluster.flat == "flattened":
+            assert real == (500, "not_x_content_exception")
+            real = own
+        if not (real[0] == own[0] == code and {real[1], own[1]} <= kinds):
+            others.append(f"{what}: {real}, here {own}")
+    assert others == []
     for name in NAMES:
         real, own = bulk(cluster, name, "i", "{}"), bulk(local, name, "i", "{}")
         assert real == own == (400, "invalid_index_name_exception"), f"{name}: {real}, here {own}"

@@ -65,7 +65,7 @@ const CLUSTER: [&str; 22] = [
 ];
 
 /// Types of errors that say something of the document.
-const DOCUMENT: [&str; 10] = [
+const DOCUMENT: [&str; 11] = [
     "action_request_validation_exception",
     "document_parsing_exception",
     "illegal_argument_exception",
@@ -73,6 +73,8 @@ const DOCUMENT: [&str; 10] = [
     "invalid_index_name_exception",
     "json_parse_exception",
     "mapper_parsing_exception",
+    // With the status 500: what is no object.
+    "not_x_content_exception",
     "parsing_exception",
     "strict_dynamic_mapping_exception",
     "x_content_parse_exception",
@@ -216,6 +218,7 @@ mod tests {
             (400, "document_parsing_exception", "[1:40] Duplicate field '@timestamp'"),
             (400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded"),
             (400, "strict_dynamic_mapping_exception", "mapping set to strict"),
+            (500, "not_x_content_exception", "Compressor detection can only be called on some xcontent bytes"),
             (400, "an_unknown_one", "bad"),
         ] {
             assert!(matches!(of(status, kind, reason), Verdict::Never(_)), "{status} {kind}");

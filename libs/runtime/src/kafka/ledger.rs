@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
 use serde::Serialize;
 use uuid::Uuid;
@@ -74,7 +75,7 @@ pub async fn has_topic(access: &Access, topic: &str, timeout: Duration) -> anyho
         with_client(&access, |consumer| {
             let metadata = consumer.fetch_metadata(Some(&topic), timeout).context("ask for the topic")?;
             let found = metadata.topics().iter().find(|found| found.name() == topic);
-            match found.and_then(|found| found.error()).map(RDKafkaErrorCode::from) {
+            match found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
                 Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(false),
                 Some(code) => bail!("the topic `{topic}`: {code}"),
                 None => Ok(found.is_some_and(|found| !found.partitions().is_empty())),
