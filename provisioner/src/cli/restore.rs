@@ -105,18 +105,23 @@ fn destination(text: &str) -> Result<Destination, String> {
     let is_topic = |name: &str| {
         name.len() <= 249 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    match text.split_once(':') {
-        None if text == "index" => Ok(Destination::Index(None)),
-        Some(("index", name)) if name.is_empty() || !is_index(name) => {
-            Err("names of indices are small letters, digits and `-_.`, and begin with a letter or a digit".to_owned())
+    if text == "index" {
+        return Ok(Destination::Index(None));
+    }
+    if let Some(name) = text.strip_prefix("index:") {
+        if name.is_empty() || !is_index(name) {
+            return Err(
+                "names of indices are small letters, digits and `-_.`, and begin with a letter or a digit".to_owned()
+            );
         }
-        Some(("index", name)) => Ok(Destination::Index(Some(name.to_owned()))),
-        Some(("topic", name)) if name.is_empty() || !is_topic(name) => {
+        return Ok(Destination::Index(Some(name.to_owned())));
+    }
+    match text.strip_prefix("topic:") {
+        Some(name) if name.is_empty() || !is_topic(name) => {
             Err("names of topics are letters, digits and `-_.`, at most 249 of them".to_owned())
         }
-        Some(("topic", name)) => Ok(Destination::Topic(name.to_owned())),
-        _ if text == "topic" => Err("say which topic, as in `topic:NAME`".to_owned()),
-        _ => Err("say `index`, `index:NAME` or `topic:NAME`".to_owned()),
+        Some(name) => Ok(Destination::Topic(name.to_owned())),
+        None => Err("say `index`, `index:NAME` or `topic:NAME`".to_owned()),
     }
 }
 
@@ -203,8 +208,7 @@ fn what(order: &Order) -> String {
 
 /// What was done, or would be.
 fn shown(done: &Restored, order: &Order) -> String {
-    let objects = format!("{} of the backup", counted(done.objects, "object"));
-    let records = counted(done.records, "record");
+    let (records, objects) = (records(done.records), objects(done.objects) + " of the backup");
     if order.dry_run {
         return format!("{records} would be restored, from {objects}.\n");
     }
@@ -225,8 +229,12 @@ fn shown(done: &Restored, order: &Order) -> String {
     text
 }
 
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+fn objects(count: u64) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
+}
+
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
 }
 
 /// Why there is nothing to restore, and what to do.
@@ -277,7 +285,7 @@ impl Progress {
         if let Some(bar) = &self.0 {
             bar.set_length(reached.of);
             bar.set_position(reached.objects);
-            bar.set_message(counted(reached.records, "record"));
+            bar.set_message(records(reached.records));
         }
     }
 
@@ -322,7 +330,7 @@ mod tests {
             ("index:-a", "small letters"),
             ("index:", "small letters"),
             ("topic:a b", "names of topics"),
-            ("topic", "topic:NAME"),
+            ("topic:", "names of topics"),
             ("topics:a", "`index:NAME`"),
             ("", "`index:NAME`"),
         ] {

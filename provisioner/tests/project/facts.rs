@@ -29,6 +29,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("app/deployers.rs", "bucket", "where an object stands"),
     ("app/deployers.rs", "key", "where an object stands"),
     ("app/deployers.rs", "role", "a part of IAM's ARNs"),
+    ("app/desired.rs", "bucket", "the address of what hosts read their settings from"),
     ("app/run_file.rs", "secret", "a file of the data folder"),
     ("app/state.rs", "role", "what of a saved plan is another one than the file's"),
     ("cli/init/compose.rs", "table", "a member of a message, in the example that a new stack file shows"),
