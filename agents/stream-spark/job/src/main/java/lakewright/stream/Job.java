@@ -83,6 +83,7 @@ final class Job {
         reports.configure(Reports.Watch.of(json));
         this.declared = Settings.of(json, new AwsSecrets());
         this.settings = declared;
+        quarantine.commitsEvery(declared.commitIntervalMs());
     }
 
     /** Runs; returns only with {@code untilRead}, when everything is read that was there at the start. */

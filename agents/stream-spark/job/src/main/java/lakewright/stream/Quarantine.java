@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
 final class Quarantine {
     private static final Duration FIRST = Duration.ofSeconds(1);
     private static final Duration LONGEST = Duration.ofMinutes(5);
-    /** What was tried for so long without failing is healthy: what had failed may never come again. */
+    /** What was tried for so long without failing is healthy, if two commits fit in: what had failed may never come again. */
     private static final Duration TRIAL = Duration.ofMinutes(1);
     private static final Logger LOG = LoggerFactory.getLogger(Quarantine.class);
 
@@ -31,6 +31,12 @@ final class Quarantine {
     private record Case(String table, Until until, Duration pause, long trialMs) {}
 
     private final Map<String, Case> cases = new TreeMap<>();
+    private long commitIntervalMs;
+
+    /** Commits are so far apart: a trial that ended before one could fail would forget how often others have failed. */
+    synchronized void commitsEvery(long intervalMs) {
+        commitIntervalMs = intervalMs;
+    }
 
     /** A table failed: its topic stands still, for twice as long as the last time. */
     synchronized void failed(TableSettings table, Until until, Throwable reason, long nowMs) {
@@ -59,7 +65,8 @@ final class Quarantine {
 
     /** The topics that aren't to be read yet. */
     synchronized Set<String> standing(long nowMs) {
-        cases.values().removeIf(one -> nowMs - one.trialMs > TRIAL.toMillis() && one.until == Until.COMMITTED);
+        long trial = Math.max(TRIAL.toMillis(), 2 * commitIntervalMs);
+        cases.values().removeIf(one -> nowMs - one.trialMs > trial && one.until == Until.COMMITTED);
         Set<String> standing = new TreeSet<>();
         cases.forEach((topic, one) -> {
             if (nowMs < one.trialMs) {

@@ -54,4 +54,16 @@ class QuarantineTest {
         assertEquals(List.of(Set.of(), 1), List.of(quarantine.standing(61_000), quarantine.size()));
         assertEquals(List.of(Set.of(), 0), List.of(quarantine.standing(61_001), quarantine.size()));
     }
+
+    @Test
+    void aTrialLastsUntilACommitCanHaveFailedAgain() {
+        quarantine.commitsEvery(300_000);
+        failed(Quarantine.Until.COMMITTED, 0);
+        assertEquals(List.of(Set.of(), 1), List.of(quarantine.standing(301_000), quarantine.size()));
+        // It fails in the first commit of the trial, and stands still for twice as long.
+        failed(Quarantine.Until.COMMITTED, 301_000);
+        assertEquals(Set.of("facts"), quarantine.standing(302_999));
+        assertEquals(List.of(Set.of(), 1), List.of(quarantine.standing(903_000), quarantine.size()));
+        assertEquals(List.of(Set.of(), 0), List.of(quarantine.standing(903_001), quarantine.size()));
+    }
 }
