@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -274,30 +273,6 @@ final class Job {
                         "the topic " + topic.name() + " was made anew, and others read the new one already");
             }
         }
-        for (int index = 0; index < tables.size(); index++) {
-            OpenTable table = tables.get(index);
-            Topic topic = topics.get(table.declared.topic());
-            if (landed.files.containsKey(index)) {
-                Settled next = table.settled().taken(topic, read.get(topic.name()), dead.settled().offsets);
-                try {
-                    table.commit(landed.files.get(index), next, held);
-                } catch (RuntimeException error) {
-                    quarantine.failed(table.declared, Quarantine.Until.COMMITTED, error, System.currentTimeMillis());
-                    throw error;
-                }
-                quarantine.committed(table.declared);
-            } else if (landed.files.containsKey(tables.size())) {
-                // What fits no column may fit a new one: a table of which nothing was written would show nobody its schema.
-                table.mustBeAsBefore();
-            }
-        }
-        Settled ledger = dead.settled();
-        for (Topic topic : topics.values()) {
-            Set<String> declared = new HashSet<>();
-            settings.tables().stream().filter(table -> table.topic().equals(topic.name()))
-                    .forEach(table -> declared.add(table.name()));
-            ledger = ledger.moved(topic, read.get(topic.name()), declared);
-        }
-        dead.commit(landed.files.getOrDefault(tables.size(), List.of()), ledger, held);
+        new Batch(settings, topics, tables, dead, quarantine).commit(landed, read, held);
     }
 }
