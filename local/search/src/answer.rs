@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tantivy::TantivyError;
 
 /// An error as Elasticsearch answers it.
 #[derive(Debug, Clone)]
@@ -22,9 +23,26 @@ impl SearchError {
         Self { status: 400, kind: "parsing_exception", reason: reason.into() }
     }
 
+    /// A request that lacks something.
+    pub fn validation(reason: impl Into<String>) -> Self {
+        let reason = format!("Validation Failed: 1: {};", reason.into());
+        Self { status: 400, kind: "action_request_validation_exception", reason }
+    }
+
+    /// A query that doesn't fit what is searched.
+    pub fn shard(reason: impl Into<String>) -> Self {
+        Self { status: 400, kind: "query_shard_exception", reason: reason.into() }
+    }
+
     /// A request that can't be served as it is.
     pub fn illegal(reason: impl Into<String>) -> Self {
         Self { status: 400, kind: "illegal_argument_exception", reason: reason.into() }
+    }
+
+    /// An answer of more bytes than may be.
+    pub fn too_large(most: usize) -> Self {
+        let reason = format!("[request] Data too large: the answer would have more than [{most}] bytes; ask for less");
+        Self { status: 429, kind: "circuit_breaking_exception", reason }
     }
 
     /// An index that doesn't exist.
@@ -53,9 +71,16 @@ impl SearchError {
     }
 }
 
-impl From<tantivy::TantivyError> for SearchError {
-    fn from(error: tantivy::TantivyError) -> Self {
-        Self::internal(error)
+impl From<TantivyError> for SearchError {
+    fn from(error: TantivyError) -> Self {
+        match error {
+            // What was asked for can't be.
+            TantivyError::InvalidArgument(_)
+            | TantivyError::SchemaError(_)
+            | TantivyError::FieldNotFound(_)
+            | TantivyError::AggregationError(_) => Self::illegal(error.to_string()),
+            error => Self::internal(error),
+        }
     }
 }
 

@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 /// How many fields an index has at most, unless its template says otherwise.
 pub const MOST: usize = 1000;
 
+impl FieldType {
+    /// As mappings have it.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,8 @@
 //! The HTTP endpoints.
 
+mod asked;
+mod keeping;
+mod searching;
 mod templates;
 
 use std::sync::Arc;
@@ -7,8 +10,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::http::{HeaderValue, Method, Uri};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, http::StatusCode};
@@ -18,6 +22,7 @@ use crate::answer::SearchError;
 use crate::login::{self, Who};
 use crate::patience::Patience;
 use crate::search;
+use crate::snapshot::resolve;
 use crate::strict;
 use crate::writer::{Done, Operation, Outcome, Store};
 use crate::{Logins, Product};
@@ -44,21 +49,35 @@ pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>, product: Produ
         .route("/", get(about))
         .route("/_cluster/health", get(health))
         .route("/_cat/indices", get(list))
-        .route("/_search", post(search_all).get(search_all))
-        .route("/_count", post(count_all).get(count_all))
         .route("/_refresh", post(refresh).get(refresh))
         .route("/{index}", put(create_index).delete(delete_index).get(describe).head(exists))
-        .route("/{index}/_search", post(search_some).get(search_some))
-        .route("/{index}/_count", post(count_some).get(count_some))
         .route("/{index}/_mapping", get(describe))
         .route("/{index}/_refresh", post(refresh).get(refresh))
         .route("/{index}/_doc/{id}", get(get_document).put(put_document).post(put_document).delete(delete_document))
         .merge(templates::routes())
+        .merge(searching::routes())
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_QUERY))
         .merge(documents)
         .with_state(store)
+        .layer(middleware::from_fn(named))
         .layer(Extension(product))
         .layer(middleware::from_fn_with_state(logins, login::checked))
+}
+
+/// Says that nothing is there.
+async fn unknown(method: Method, uri: Uri) -> SearchError {
+    SearchError::illegal(format!("no handler found for uri [{uri}] and method [{method}]"))
+}
+
+/// Elasticsearch's clients talk to nothing that doesn't say so.
+async fn named(Extension(product): Extension<Product>, request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    if product == Product::Elasticsearch {
+        answer.headers_mut().insert("x-elastic-product", HeaderValue::from_static("Elasticsearch"));
+    }
+    answer
 }
 
 async fn about(Extension(product): Extension<Product>) -> Json<Value> {
@@ -74,16 +93,28 @@ async fn about(Extension(product): Extension<Product>) -> Json<Value> {
         "tagline": "a search index on this machine",
     });
     about["version"]["lakewright"] = json!(env!("CARGO_PKG_VERSION"));
-    json_of(about)
-}
-
-fn json_of(value: Value) -> Json<Value> {
-    Json(value)
+    Json(about)
 }
 
 async fn health(State(store): Shared) -> Json<Value> {
-    json_of(json!({ "cluster_name": "lakewright", "status": "green", "number_of_nodes": 1,
-        "active_shards": store.mappings.read().names().count() }))
+    let (indices, missing) = {
+        let mappings = store.mappings.read();
+        (mappings.names().count(), mappings.replicas())
+    };
+    // There is one node: replicas have no place.
+    let status = match (store.is_broken(), missing) {
+        (true, _) => "red",
+        (false, 0) => "green",
+        (false, _) => "yellow",
+    };
+    let share = if indices == 0 { 100.0 } else { 100.0 * indices as f64 / (indices + missing) as f64 };
+    Json(json!({
+        "cluster_name": "lakewright", "status": status, "timed_out": false, "number_of_nodes": 1,
+        "number_of_data_nodes": 1, "active_primary_shards": indices, "active_shards": indices, "relocating_shards": 0,
+        "initializing_shards": 0, "unassigned_shards": missing, "delayed_unassigned_shards": 0,
+        "number_of_pending_tasks": 0, "number_of_in_flight_fetch": 0, "task_max_waiting_in_queue_millis": 0,
+        "active_shards_percent_as_number": share,
+    }))
 }
 
 async fn list(State(store): Shared) -> Answer {
@@ -91,8 +122,9 @@ async fn list(State(store): Shared) -> Answer {
         let names: Vec<String> = store.mappings.read().names().map(str::to_owned).collect();
         let mut rows = Vec::with_capacity(names.len());
         for name in names {
-            let count = search::count(&store, &name, &json!({}), patience)?;
-            rows.push(json!({ "health": "green", "status": "open", "index": name,
+            let count = search::count(&store, (&name, false), &json!({}), patience)?;
+            let health = if store.mappings.read().replicas_of(&name) == 0 { "green" } else { "yellow" };
+            rows.push(json!({ "health": health, "status": "open", "index": name,
                 "docs.count": count["count"].to_string() }));
         }
         Ok(Value::Array(rows))
@@ -102,7 +134,7 @@ async fn list(State(store): Shared) -> Answer {
 
 async fn refresh() -> Json<Value> {
     // Whatever was answered can be found already.
-    json_of(json!({ "_shards": { "total": 1, "successful": 1, "failed": 0 } }))
+    Json(json!({ "_shards": { "total": 1, "successful": 1, "failed": 0 } }))
 }
 
 async fn create_index(State(store): Shared, Path(index): Path<String>) -> Answer {
@@ -112,7 +144,7 @@ async fn create_index(State(store): Shared, Path(index): Path<String>) -> Answer
 }
 
 async fn delete_index(State(store): Shared, Path(expression): Path<String>) -> Answer {
-    let names = search::resolve(&store.mappings.read(), &expression)?;
+    let names = resolve(&store.mappings.read(), &expression)?;
     for index in names {
         one(&store, Operation::DeleteIndex { index }).await?;
     }
@@ -120,7 +152,7 @@ async fn delete_index(State(store): Shared, Path(expression): Path<String>) -> A
 }
 
 async fn exists(State(store): Shared, Path(expression): Path<String>) -> StatusCode {
-    match search::resolve(&store.mappings.read(), &expression) {
+    match resolve(&store.mappings.read(), &expression) {
         Ok(found) if !found.is_empty() => StatusCode::OK,
         _ => StatusCode::NOT_FOUND,
     }
@@ -128,26 +160,8 @@ async fn exists(State(store): Shared, Path(expression): Path<String>) -> StatusC
 
 async fn describe(State(store): Shared, Path(expression): Path<String>) -> Answer {
     let mappings = store.mappings.read();
-    let names = search::resolve(&mappings, &expression)?;
+    let names = resolve(&mappings, &expression)?;
     Ok(Json(Value::Object(names.into_iter().map(|name| (name.clone(), mappings.describe(&name))).collect())))
-}
-
-async fn search_all(store: Shared, body: Bytes) -> Answer {
-    search_some(store, Path("_all".to_owned()), body).await
-}
-
-async fn search_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
-    let body = parse(&body)?;
-    blocking(move |patience| search::search(&store, &index, &body, patience)).await
-}
-
-async fn count_all(store: Shared, body: Bytes) -> Answer {
-    count_some(store, Path("_all".to_owned()), body).await
-}
-
-async fn count_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
-    let body = parse(&body)?;
-    blocking(move |patience| search::count(&store, &index, &body, patience)).await
 }
 
 /// Searches beside the requests. Dropped, because its client has gone, it ends the search.
@@ -263,6 +277,7 @@ fn told(done: Done) -> (StatusCode, &'static str) {
         Done::Updated => (StatusCode::OK, "updated"),
         Done::Deleted => (StatusCode::OK, "deleted"),
         Done::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Done::DeletedSome(_) => (StatusCode::OK, "deleted"),
     }
 }
 

@@ -3,16 +3,23 @@
 //! What `_bulk` has answered is on disk and is found by the next search: every answer waits for a commit, which
 //! requests that arrive together share.
 
+mod analysis;
 mod answer;
+mod cursors;
+mod date;
 mod document;
 mod field;
 mod http;
 mod login;
 mod mapping;
+mod members;
 mod patience;
+mod pattern;
+mod place;
 mod query;
+mod rebuild;
 mod search;
-mod sort;
+mod snapshot;
 mod strict;
 mod template;
 mod writer;
@@ -31,7 +38,9 @@ use tokio_util::sync::CancellationToken;
 use crate::writer::Store;
 
 /// The layout of the data folder; another one can't be read.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+/// The layout before it, from which documents are brought over.
+const BEFORE: &str = "1";
 
 /// What an index is started with.
 #[derive(Debug, Clone)]
@@ -119,7 +128,12 @@ pub async fn serve(config: Config) -> Result<Running> {
 fn check_version(data: &std::path::Path) -> Result<()> {
     let path = data.join("VERSION");
     match std::fs::read_to_string(&path) {
-        Ok(found) if found.trim() == VERSION => Ok(()),
+        Ok(found) if found.trim() == VERSION => rebuild::forget(data),
+        Ok(found) if found.trim() == BEFORE => {
+            rebuild::rebuild(data).with_context(|| format!("renew the search index in {}", data.display()))?;
+            rebuild::seal(data, VERSION)?;
+            rebuild::forget(data)
+        }
         Ok(found) => anyhow::bail!(
             "the search index in {} was made by version {} of its layout, this program reads version {VERSION}; \
              use the program that made it, or another folder",

@@ -3,13 +3,16 @@
 mod learn;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use learn::Unfit;
 
 use crate::field::FieldType;
+use crate::pattern::matches;
 use crate::template::Rules;
 
 /// A policy for indices of a certain age.
@@ -37,6 +40,18 @@ pub struct Mappings {
 }
 
 impl Mappings {
+    /// Those that a file holds; none where it doesn't exist.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn load(path: &Path) -> Result<Self> {
+        match std::fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("read {}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+        }
+    }
+
     /// The names of the indices, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.indices.keys().map(String::as_str)
@@ -59,6 +74,16 @@ impl Mappings {
         true
     }
 
+    /// How many replicas an index has: one, unless its template says otherwise.
+    pub fn replicas_of(&self, index: &str) -> usize {
+        self.rules.get(index).map_or(1, |rules| rules.replicas)
+    }
+
+    /// How many replicas all indices have.
+    pub fn replicas(&self) -> usize {
+        self.names().map(|name| self.replicas_of(name)).sum()
+    }
+
     /// Forgets an index.
     pub fn remove(&mut self, index: &str) {
         self.indices.remove(index);
@@ -76,6 +101,16 @@ impl Mappings {
                 types.any(|kind| *kind == FieldType::Flattened).then_some(FieldType::Keyword)
             })
         })
+    }
+
+    /// The fields with words or values that a pattern names in one of the indices.
+    pub fn fitting(&self, indices: &[String], pattern: &str) -> Vec<String> {
+        let fields = indices.iter().filter_map(|index| self.indices.get(index)).flatten();
+        let found = fields.filter(|(name, kind)| **kind != FieldType::Object && matches(pattern, name));
+        let mut names: Vec<String> = found.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Whether values of a field are found as a whole under `.keyword` in one of the indices.

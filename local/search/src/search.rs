@@ -1,130 +1,206 @@
-//! Running a search: hits, their number, order and aggregations.
+//! Running a search: hits, their number, order, highlights and aggregations.
 
-use std::cell::Cell;
+mod aggregations;
+pub mod highlight;
+mod request;
+pub mod sort;
+mod source;
+pub mod top;
 
-use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
 use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::{AggContextParams, AggregationCollector};
 use tantivy::collector::{Count, TopDocs};
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermSetQuery};
+use tantivy::query::Query;
 use tantivy::schema::Value as _;
-use tantivy::{DocAddress, Order, Searcher, TantivyDocument, Term};
+use tantivy::{DocAddress, TantivyDocument};
 
 use crate::answer::SearchError;
-use crate::document::FIELDS;
 use crate::field::FieldType;
-use crate::mapping::Mappings;
 use crate::patience::Patience;
-use crate::query::{CLAUSES, Parser};
-use crate::sort::ByMember;
+use crate::query::Note;
+use crate::snapshot::Snapshot;
 use crate::writer::Store;
+use sort::{Key, Of, Sorted};
+use top::{Found, Top};
 
-/// The most hits that may be asked for, as Elasticsearch has it.
-const WINDOW: u64 = 10_000;
+pub use request::Request;
 
-/// The existing indices that an expression names: names and patterns with `*`, separated by commas.
-///
-/// # Errors
-/// A name without `*` that doesn't exist.
-pub fn resolve(mappings: &Mappings, expression: &str) -> Result<Vec<String>, SearchError> {
-    let mut found: Vec<String> = Vec::new();
-    for part in expression.split(',').map(str::trim) {
-        if part.is_empty() || part == "_all" || part == "*" {
-            found.extend(mappings.names().map(str::to_owned));
-        } else if part.contains('*') {
-            found.extend(mappings.names().filter(|name| matches(part, name)).map(str::to_owned));
-        } else if mappings.contains(part) {
-            found.push(part.to_owned());
-        } else {
-            return Err(SearchError::no_index(part));
-        }
-    }
-    found.sort();
-    found.dedup();
-    Ok(found)
+/// How many bytes of documents an answer shows at most.
+const MOST_BYTES: usize = 100 << 20;
+
+/// Where the hits that were shown end.
+#[derive(Debug, Clone)]
+pub struct End {
+    values: Vec<Sorted>,
+    place: DocAddress,
 }
 
-/// Whether a name fits a pattern in which `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-/// The answer to `_search`.
+/// The answer to a search, and where it ends.
 ///
 /// # Errors
-/// The request means nothing or asks for too much, or its time is over.
-pub fn search(store: &Store, expression: &str, body: &Value, patience: &Patience) -> Result<Value, SearchError> {
+/// The request asks for what can't be, or its time is over.
+pub fn search(
+    (store, snapshot): (&Store, &Snapshot),
+    request: &Request<'_>,
+    (patience, after): (&Patience, Option<&End>),
+) -> Result<(Value, Option<End>), SearchError> {
     let begun = std::time::Instant::now();
-    let mappings = store.mappings.read().clone();
-    let indices = resolve(&mappings, expression)?;
-    let query = patience.limit(scoped(store, &mappings, &indices, body.get("query"))?);
-    let searcher = store.reader.searcher();
-    let total = searcher.search(&query, &Count)?;
+    let (query, notes) = snapshot.query(store.layout, request.query, patience)?;
+    let query = patience.limit(query);
+    let (found, keys) = found(snapshot, request, &query, after)?;
     patience.check()?;
-    let size = number(body, "size", 10)?;
-    let from = number(body, "from", 0)?;
-    if size + from > WINDOW {
-        return Err(SearchError::illegal(format!(
-            "Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{}]",
-            size + from
-        )));
-    }
     let mut hits = Vec::new();
-    let mut highest = Value::Null;
-    if size > 0 {
-        let top = TopDocs::with_limit(size as usize).and_offset(from as usize);
-        match sort_of(body)? {
-            None => {
-                for (score, address) in searcher.search(&query, &top.order_by_score())? {
-                    if highest.is_null() {
-                        highest = json!(score);
-                    }
-                    hits.push(hit(store, &searcher, address, json!(score))?);
-                }
-            }
-            Some((field, order)) => {
-                let key = ByMember::new(format!("{FIELDS}.{field}"));
-                for (_, address) in searcher.search(&query, &top.order_by((key, order)))? {
-                    hits.push(hit(store, &searcher, address, Value::Null)?);
-                }
-            }
+    let is_sorted = request.sort.is_some();
+    let mut end = None;
+    let by_score = keys.first().is_none_or(|key| key.of == Of::Score);
+    let mut bytes = 0;
+    for (values, score, address) in found.hits.into_iter().skip(request.from) {
+        patience.check()?;
+        let score = if by_score || request.scored { json!(score) } else { Value::Null };
+        let mut hit = shown((store, snapshot), (request, &notes), (address, score), &mut bytes)?;
+        if bytes > MOST_BYTES {
+            return Err(SearchError::too_large(MOST_BYTES));
         }
+        if is_sorted {
+            hit["sort"] = Value::Array(values.iter().map(Sorted::shown).collect());
+        }
+        hits.push(hit);
+        end = Some(End { values, place: address });
     }
+    let highest =
+        if by_score || request.scored { json!(found.highest.filter(|_| found.total > 0)) } else { Value::Null };
     let mut answer = json!({
         "took": begun.elapsed().as_millis() as u64,
         "timed_out": false,
         "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 },
-        "hits": { "total": { "value": total, "relation": "eq" }, "max_score": highest, "hits": hits },
+        "hits": { "max_score": highest, "hits": hits },
     });
-    if let Some(wanted) = body.get("aggs").or_else(|| body.get("aggregations")) {
-        let request = aggregations(wanted, &mappings, &indices)?;
+    match request.counted {
+        Some(0) => {}
+        Some(most) if found.total > most => answer["hits"]["total"] = json!({ "value": most, "relation": "gte" }),
+        _ => answer["hits"]["total"] = json!({ "value": found.total, "relation": "eq" }),
+    }
+    if let Some(wanted) = request.aggregations {
+        if request.least.is_some() {
+            return Err(SearchError::illegal("[min_score] beside aggregations isn't known here"));
+        }
+        let types = (&*snapshot.mappings, snapshot.indices.as_slice());
+        let request = aggregations::request(wanted, types)?;
         let request: Aggregations =
             serde_json::from_value(request).map_err(|error| SearchError::parsing(error.to_string()))?;
         let collector = AggregationCollector::from_aggs(request, AggContextParams::default());
-        let results = searcher.search(&query, &collector)?;
-        answer["aggregations"] = serde_json::to_value(results).map_err(SearchError::internal)?;
+        let results = snapshot.searcher.search(&query, &collector)?;
+        let mut results = serde_json::to_value(results).map_err(SearchError::internal)?;
+        aggregations::shown(&mut results, wanted, types);
+        answer["aggregations"] = results;
     }
     patience.check()?;
-    Ok(answer)
+    Ok((answer, end))
+}
+
+/// The hits to the last that is wanted, and the keys that they are sorted by.
+fn found(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    query: &dyn Query,
+    after: Option<&End>,
+) -> Result<(Found, Vec<Key>), SearchError> {
+    let searcher = &snapshot.searcher;
+    let limit = request.size + request.from;
+    if request.sort.is_none()
+        && request.after.is_none()
+        && after.is_none()
+        && request.least.is_none()
+        && request.pit.is_none()
+    {
+        // tantivy leaves out what can't be among the best.
+        let total = searcher.search(query, &Count)? as u64;
+        let best = if limit == 0 {
+            Vec::new()
+        } else {
+            searcher.search(query, &TopDocs::with_limit(limit).order_by_score())?
+        };
+        let highest = best.first().map(|(score, _)| *score);
+        let hits = best.into_iter();
+        let hits = hits.map(|(score, address)| (vec![Sorted::Number(f64::from(score))], score, address)).collect();
+        return Ok((Found { hits, total, highest }, Vec::new()));
+    }
+    let by_score = || vec![Key { of: Of::Score, down: true, missing_first: false, lenient: false, largest: true }];
+    let mut keys = request.sort.clone().unwrap_or_else(by_score);
+    if request.pit.is_some() && keys.iter().all(|key| key.of != Of::Place) {
+        // A snapshot has an order of its own for what is alike.
+        keys.push(Key { of: Of::Place, down: false, missing_first: false, lenient: false, largest: false });
+    }
+    let mut with_fields = Vec::with_capacity(keys.len());
+    for key in &keys {
+        with_fields.push((key, key.field(&snapshot.mappings, &snapshot.indices)?));
+    }
+    let after = match (after, request.after) {
+        (Some(end), _) => Some((end.values.clone(), Some(end.place))),
+        (None, Some(values)) => {
+            if values.len() != keys.len() {
+                return Err(SearchError::illegal(format!(
+                    "search_after has {} value(s) but sort has {}.",
+                    values.len(),
+                    keys.len()
+                )));
+            }
+            let given = with_fields
+                .iter()
+                .zip(values)
+                .map(|((key, field), value)| key.given(value, field.map(|(_, kind)| kind)));
+            Some((given.collect::<Result<Vec<_>, _>>()?, None))
+        }
+        (None, None) => None,
+    };
+    let scored = request.scored || keys.iter().any(|key| key.of == Of::Score);
+    let top = Top { keys: with_fields, limit, after, scored, least: request.least };
+    let found = searcher.search(query, &top)?;
+    Ok((found, keys))
+}
+
+/// A hit as it is shown.
+fn shown(
+    (store, snapshot): (&Store, &Snapshot),
+    (request, notes): (&Request<'_>, &HashSet<Note>),
+    (address, score): (DocAddress, Value),
+    bytes: &mut usize,
+) -> Result<Value, SearchError> {
+    let document: TantivyDocument = snapshot.searcher.doc(address)?;
+    let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let source = text(store.layout.source);
+    *bytes += source.len();
+    let source: Value = serde_json::from_str(&source).map_err(SearchError::internal)?;
+    let mut hit = json!({ "_index": text(store.layout.index), "_id": text(store.layout.id), "_score": score });
+    let is_text = |field: &str| snapshot.mappings.field(&snapshot.indices, field) == Some(FieldType::Text);
+    if let Some(marked) = request.highlight.as_ref().and_then(|highlight| highlight.of(&source, notes, is_text)) {
+        hit["highlight"] = marked;
+    }
+    if let Some(source) = request.sources.of(source) {
+        hit["_source"] = source;
+    }
+    Ok(hit)
 }
 
 /// The answer to `_count`.
 ///
 /// # Errors
-/// As [`search`].
-pub fn count(store: &Store, expression: &str, body: &Value, patience: &Patience) -> Result<Value, SearchError> {
-    let mappings = store.mappings.read().clone();
-    let indices = resolve(&mappings, expression)?;
-    let query = patience.limit(scoped(store, &mappings, &indices, body.get("query"))?);
-    let count = store.reader.searcher().search(&query, &Count)?;
+/// The request asks for what can't be, or its time is over.
+pub fn count(
+    store: &Store,
+    (expression, is_lenient): (&str, bool),
+    body: &Value,
+    patience: &Patience,
+) -> Result<Value, SearchError> {
+    let mut members = crate::members::Members::of(body, "count")?;
+    let query = members.take("query");
+    members.end()?;
+    let snapshot = store.snapshot(expression, is_lenient)?;
+    let (query, _) = snapshot.query(store.layout, query, patience)?;
+    let count = snapshot.searcher.search(&patience.limit(query), &Count)?;
     patience.check()?;
     Ok(json!({ "count": count, "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 } }))
 }
@@ -132,126 +208,16 @@ pub fn count(store: &Store, expression: &str, body: &Value, patience: &Patience)
 /// The answer to `_doc/ID`.
 ///
 /// # Errors
-/// As [`search`].
+/// There is no such index, or the time is over.
 pub fn document(store: &Store, index: &str, id: &str, patience: &Patience) -> Result<Value, SearchError> {
     if !store.mappings.read().contains(index) {
         return Err(SearchError::no_index(index));
     }
-    let found = search(store, index, &json!({ "query": { "ids": { "values": [id] } }, "size": 1 }), patience)?;
+    let body = json!({ "query": { "ids": { "values": [id] } }, "size": 1 });
+    let snapshot = store.snapshot(index, false)?;
+    let (found, _) = search((store, &snapshot), &Request::read(&body)?, (patience, None))?;
     Ok(match found["hits"]["hits"].get(0) {
         Some(hit) => json!({ "_index": index, "_id": id, "found": true, "_source": hit["_source"] }),
         None => json!({ "_index": index, "_id": id, "found": false }),
     })
-}
-
-/// The query, limited to the indices.
-fn scoped(
-    store: &Store,
-    mappings: &Mappings,
-    indices: &[String],
-    query: Option<&Value>,
-) -> Result<Box<dyn Query>, SearchError> {
-    let left = Cell::new(CLAUSES);
-    let parser = Parser { index: &store.index, layout: store.layout, mappings, indices, depth: 0, left: &left };
-    let all = json!({ "match_all": {} });
-    let wanted = parser.clause(query.unwrap_or(&all))?;
-    let within = TermSetQuery::new(indices.iter().map(|name| Term::from_field_text(store.layout.index, name)));
-    Ok(Box::new(BooleanQuery::new(vec![
-        (Occur::Must, wanted),
-        (Occur::Must, Box::new(BoostQuery::new(Box::new(within), 0.0))),
-    ])))
-}
-
-fn hit(store: &Store, searcher: &Searcher, address: DocAddress, score: Value) -> Result<Value, SearchError> {
-    let document: TantivyDocument = searcher.doc(address)?;
-    let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let source: Value = serde_json::from_str(&text(store.layout.source)).map_err(SearchError::internal)?;
-    Ok(json!({
-        "_index": text(store.layout.index),
-        "_id": text(store.layout.id),
-        "_score": score,
-        "_source": source,
-    }))
-}
-
-fn number(body: &Value, name: &str, default: u64) -> Result<u64, SearchError> {
-    match body.get(name) {
-        None => Ok(default),
-        Some(value) => {
-            let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-            number.ok_or_else(|| SearchError::parsing(format!("[{name}] must be a number of at least 0")))
-        }
-    }
-}
-
-/// The first sort field and its order; `None` for the order by score.
-fn sort_of(body: &Value) -> Result<Option<(String, Order)>, SearchError> {
-    let Some(sort) = body.get("sort") else { return Ok(None) };
-    let first = sort.as_array().map_or(Some(sort), |list| list.first());
-    let (field, order) = match first {
-        None => return Ok(None),
-        Some(Value::String(name)) => (name.as_str(), None),
-        Some(Value::Object(fields)) => match fields.iter().next() {
-            Some((name, Value::String(order))) => (name.as_str(), Some(order.as_str())),
-            Some((name, body)) => (name.as_str(), body.get("order").and_then(Value::as_str)),
-            None => return Ok(None),
-        },
-        Some(_) => return Err(SearchError::parsing("[sort] takes names or objects")),
-    };
-    if field == "_score" {
-        return Ok(None);
-    }
-    let order = if order == Some("desc") { Order::Desc } else { Order::Asc };
-    Ok(Some((field.trim_end_matches(".keyword").to_owned(), order)))
-}
-
-/// The aggregations with their fields named as they are stored.
-fn aggregations(wanted: &Value, mappings: &Mappings, indices: &[String]) -> Result<Value, SearchError> {
-    match wanted {
-        Value::Object(fields) => {
-            let mut renamed = Map::new();
-            for (name, value) in fields {
-                let value = match (name.as_str(), value.as_str()) {
-                    ("field", Some("_index")) => Value::String("_index".to_owned()),
-                    ("field", Some(field)) => {
-                        let path = field.strip_suffix(".keyword");
-                        if path.is_none() && mappings.field(indices, field) == Some(FieldType::Text) {
-                            return Err(SearchError::illegal(format!(
-                                "Fielddata is disabled on [{field}], a text field: aggregate on [{field}.keyword]"
-                            )));
-                        }
-                        Value::String(format!("{FIELDS}.{}", path.unwrap_or(field)))
-                    }
-                    _ => aggregations(value, mappings, indices)?,
-                };
-                renamed.insert(name.clone(), value);
-            }
-            Ok(Value::Object(renamed))
-        }
-        Value::Array(values) => values
-            .iter()
-            .map(|value| aggregations(value, mappings, indices))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
-        other => Ok(other.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_as_they_read() {
-        for (pattern, name, fits) in [
-            ("a-*", "a-2026.01.01", true),
-            ("a-*", "b-a-1", false),
-            ("*-1", "a-1", true),
-            ("a*c*e", "abcde", true),
-            ("a*c*e", "abde", false),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
-        }
-    }
 }

@@ -36,6 +36,14 @@ pub struct Rules {
     pub is_dynamic: bool,
     /// The policy that deletes it.
     pub lifecycle: Option<String>,
+    /// How many copies of it there should be.
+    #[serde(default = "one")]
+    pub replicas: usize,
+}
+
+/// The replicas of an index whose template says nothing of them.
+fn one() -> usize {
+    1
 }
 
 impl Rules {
@@ -109,6 +117,7 @@ impl Rules {
             limit: limit.transpose()?.unwrap_or(MOST),
             is_dynamic: !matches!(plain(&mappings["dynamic"]).as_str(), "false" | "strict"),
             lifecycle: text(LIFECYCLE),
+            replicas: text("index.number_of_replicas").and_then(|count| count.parse().ok()).unwrap_or_else(one),
         })
     }
 }

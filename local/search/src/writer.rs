@@ -6,24 +6,32 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tantivy::collector::Count;
-use tantivy::query::TermQuery;
+use tantivy::query::{QueryClone as _, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Term};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::analysis;
 use crate::answer::SearchError;
 use crate::document::Layout;
 use crate::mapping::{Mappings, Policy, Unfit};
+use crate::patience::Patience;
+use crate::snapshot::Snapshot;
 
 /// The writer's memory in bytes; beyond it a segment is written.
-const WRITER_BYTES: usize = 64 * 1024 * 1024;
+pub const WRITER_BYTES: usize = 64 * 1024 * 1024;
 /// The most requests that share a commit.
 const SHARED: usize = 64;
+
+/// How long deleting what is found may take.
+const DELETING: Duration = Duration::from_secs(30);
 
 /// A change of the index.
 #[derive(Debug)]
@@ -34,6 +42,8 @@ pub enum Operation {
     Create { index: String, id: String, source: Map<String, Value> },
     /// Deletes a document.
     Delete { index: String, id: String },
+    /// Deletes what a request's query finds in the indices of an expression, in which names may be missing or not.
+    DeleteFound { indices: String, is_lenient: bool, body: Value },
     /// Makes an index.
     CreateIndex { index: String },
     /// Deletes an index with its documents.
@@ -53,6 +63,8 @@ pub enum Done {
     Updated,
     /// It is gone.
     Deleted,
+    /// So many documents are gone.
+    DeletedSome(usize),
     /// There was none.
     NotFound,
 }
@@ -65,16 +77,23 @@ struct Request {
     answer: oneshot::Sender<Result<Vec<Outcome>, SearchError>>,
 }
 
+impl Request {
+    /// Whether it shares no commit: it looks for what those before it wrote, and may take long or fail.
+    fn stands_alone(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::DeleteFound { .. }))
+    }
+}
+
 /// The index on disk.
 pub struct Store {
-    /// The tantivy index.
-    pub index: Index,
     /// The fields.
     pub layout: Layout,
     /// What searches read; renewed with each commit.
     pub reader: IndexReader,
     /// The fields of the documents.
-    pub mappings: Arc<RwLock<Mappings>>,
+    pub mappings: Arc<RwLock<Arc<Mappings>>>,
+    /// Whether the last commit failed.
+    broken: Arc<AtomicBool>,
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -93,18 +112,15 @@ impl Store {
         std::fs::create_dir_all(&segments).with_context(|| format!("make {}", segments.display()))?;
         let directory = tantivy::directory::MmapDirectory::open(&segments).context("open the segments")?;
         let index = Index::open_or_create(directory, schema).context("open the segments")?;
+        analysis::register(index.tokenizers());
         let writer: IndexWriter = index
             .writer_with_num_threads(1, WRITER_BYTES)
             .context("take the index for writing; is another process using it?")?;
         let reader =
             index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().context("read the segments")?;
         let path = folder.join("mappings.json");
-        let mappings = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Mappings::default(),
-            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
-        };
-        let mappings = Arc::new(RwLock::new(mappings));
+        let mappings = Arc::new(RwLock::new(Arc::new(Mappings::load(&path)?)));
+        let broken = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = mpsc::channel(SHARED);
         let worker = Worker {
             writer: Some(writer),
@@ -112,6 +128,7 @@ impl Store {
             layout,
             reader: reader.clone(),
             mappings: Arc::clone(&mappings),
+            broken: Arc::clone(&broken),
             path,
         };
         let thread = std::thread::Builder::new()
@@ -119,10 +136,10 @@ impl Store {
             .spawn(move || worker.run(receiver))
             .context("start the writer thread")?;
         Ok(Self {
-            index,
             layout,
             reader,
             mappings,
+            broken,
             requests: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
@@ -135,6 +152,19 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         sender.send(Request { operations, answer }).await.map_err(|_| SearchError::internal("the writer ended"))?;
         answered.await.map_err(|_| SearchError::internal("the writer ended"))?
+    }
+
+    /// The indices that an expression names, as they are now; those that don't exist are left out if that is no fault.
+    ///
+    /// # Errors
+    /// One doesn't exist.
+    pub fn snapshot(&self, expression: &str, is_lenient: bool) -> Result<Snapshot, SearchError> {
+        Snapshot::of(Arc::clone(&self.mappings.read()), self.reader.searcher(), expression, is_lenient)
+    }
+
+    /// Whether the last commit failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Ends the writer after what it has in hand.
@@ -156,7 +186,8 @@ struct Worker {
     index: Index,
     layout: Layout,
     reader: IndexReader,
-    mappings: Arc<RwLock<Mappings>>,
+    mappings: Arc<RwLock<Arc<Mappings>>>,
+    broken: Arc<AtomicBool>,
     path: PathBuf,
 }
 
@@ -180,11 +211,18 @@ fn set<T>(all: &mut BTreeMap<String, T>, name: String, one: Option<T>, round: &m
 
 impl Worker {
     fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(first) = requests.blocking_recv() {
+        // What came together with others and stands alone.
+        let mut waiting = None;
+        while let Some(first) = waiting.take().or_else(|| requests.blocking_recv()) {
             let mut together = vec![first];
             while together.len() < SHARED
+                && !together.last().is_some_and(Request::stands_alone)
                 && let Ok(next) = requests.try_recv()
             {
+                if next.stands_alone() {
+                    waiting = Some(next);
+                    break;
+                }
                 together.push(next);
             }
             let (senders, operations): (Vec<_>, Vec<_>) =
@@ -193,6 +231,7 @@ impl Worker {
             // tantivy's writer may panic where it can't write; the requests after it must still be served.
             let done = catch_unwind(AssertUnwindSafe(|| self.round(operations)))
                 .unwrap_or_else(|_| Err(SearchError::internal("the index can't be written; is the disk full?")));
+            self.broken.store(done.is_err(), Ordering::Relaxed);
             match done {
                 Ok(outcomes) => {
                     for (sender, outcome) in senders.into_iter().zip(outcomes) {
@@ -265,8 +304,19 @@ impl Worker {
                 round.exists.insert(key, false);
                 Ok(if existed { Done::Deleted } else { Done::NotFound })
             }
+            Operation::DeleteFound { indices, is_lenient, body } => {
+                // It stands alone in its round: all before it is committed and found.
+                let (patience, _waiting) = Patience::new(DELETING);
+                let mappings = Arc::clone(&self.mappings.read());
+                let snapshot = Snapshot::of(mappings, self.reader.searcher(), &indices, is_lenient)?;
+                let query = snapshot.doomed(self.layout, &body, &patience)?;
+                let count = snapshot.searcher.search(&patience.limit(query.box_clone()), &Count)?;
+                patience.check()?;
+                self.writer()?.delete_query(query)?;
+                Ok(Done::DeletedSome(count))
+            }
             Operation::CreateIndex { index } => {
-                if !self.mappings.write().create(&index) {
+                if !Arc::make_mut(&mut self.mappings.write()).create(&index) {
                     return Err(SearchError {
                         status: 400,
                         kind: "resource_already_exists_exception",
@@ -276,8 +326,12 @@ impl Worker {
                 round.mapped = true;
                 Ok(Done::Created)
             }
-            Operation::SetTemplate { name, body } => Ok(set(&mut self.mappings.write().templates, name, body, round)),
-            Operation::SetPolicy { name, policy } => Ok(set(&mut self.mappings.write().policies, name, policy, round)),
+            Operation::SetTemplate { name, body } => {
+                Ok(set(&mut Arc::make_mut(&mut self.mappings.write()).templates, name, body, round))
+            }
+            Operation::SetPolicy { name, policy } => {
+                Ok(set(&mut Arc::make_mut(&mut self.mappings.write()).policies, name, policy, round))
+            }
             Operation::DeleteIndex { index } => {
                 if !self.mappings.read().contains(&index) {
                     return Err(SearchError::no_index(&index));
@@ -286,7 +340,7 @@ impl Worker {
                 self.writer()?.delete_term(term);
                 let prefix = Layout::key_of(&index, "");
                 round.exists.retain(|key, _| !key.starts_with(&prefix));
-                self.mappings.write().remove(&index);
+                Arc::make_mut(&mut self.mappings.write()).remove(&index);
                 // What the searcher of the last commit still shows of it must not count as there.
                 self.writer()?.commit()?;
                 self.reader.reload()?;
@@ -313,7 +367,7 @@ impl Worker {
                 reason: format!("[{id}]: version conflict, document already exists"),
             });
         }
-        let learned = self.mappings.write().learn(index, source);
+        let learned = Arc::make_mut(&mut self.mappings.write()).learn(index, source);
         match learned {
             Ok(new) => round.mapped |= new,
             Err(Unfit { kind, reason }) => return Err(SearchError { status: 400, kind, reason }),
@@ -322,7 +376,7 @@ impl Worker {
             let term = Term::from_field_text(self.layout.key, &key);
             self.writer()?.delete_term(term);
         }
-        let document: TantivyDocument = self.layout.document(index, id, source);
+        let document = self.layout.document((index, id), source, &self.mappings.read());
         self.writer()?.add_document(document)?;
         round.exists.insert(key, true);
         Ok(if existed { Done::Updated } else { Done::Created })
@@ -337,7 +391,7 @@ impl Worker {
     }
 
     fn save_mappings(&self) -> Result<()> {
-        let text = serde_json::to_vec(&*self.mappings.read()).context("write the mappings as JSON")?;
+        let text = serde_json::to_vec(&**self.mappings.read()).context("write the mappings as JSON")?;
         let new = self.path.with_extension("new");
         let mut file = File::create(&new).with_context(|| format!("make {}", new.display()))?;
         file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| format!("write {}", new.display()))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::field::{FieldType, MOST};
+use crate::place::Place;
 use crate::template::Rules;
 
 /// How many objects a field may stand in, itself counted.
@@ -96,7 +97,7 @@ impl Learning<'_> {
         let ignores = self.rules.is_some_and(|rules| rules.ignore_malformed);
         match (kind, value) {
             (FieldType::Disabled, _) | (_, Value::Null) => Ok(()),
-            (FieldType::GeoPoint, value) if is_point(value) || ignores => Ok(()),
+            (FieldType::GeoPoint, value) if Place::all(value).is_some() || ignores => Ok(()),
             (FieldType::GeoPoint, value) => Err(unfit(path, kind, value)),
             (_, Value::Array(values)) => values.iter().try_for_each(|value| self.value(path, value)),
             (FieldType::Object, Value::Object(members)) => self.members(path, members),
@@ -178,30 +179,9 @@ fn fits(kind: FieldType, value: &Value) -> bool {
     }
 }
 
-/// Whether a value is a place on the earth, or several.
-fn is_point(value: &Value) -> bool {
-    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
-    let is_there = |lat: Option<f64>, lon: Option<f64>| {
-        lat.is_some_and(|lat| lat.abs() <= 90.0) && lon.is_some_and(|lon| lon.abs() <= 180.0)
-    };
-    match value {
-        Value::Object(members) => is_there(members.get("lat").and_then(number), members.get("lon").and_then(number)),
-        Value::String(text) => match text.split_once(',') {
-            Some((lat, lon)) => is_there(lat.trim().parse().ok(), lon.trim().parse().ok()),
-            None => false,
-        },
-        Value::Array(values) => match values.as_slice() {
-            [lon, lat] if lon.is_number() => is_there(lat.as_f64(), lon.as_f64()),
-            values => !values.is_empty() && values.iter().all(is_point),
-        },
-        _ => false,
-    }
-}
-
 fn unfit(path: &str, kind: FieldType, value: &Value) -> Unfit {
     let shown = value.to_string().chars().take(80).collect::<String>();
-    let name = serde_json::to_value(kind).unwrap_or_default();
-    let reason = format!("failed to parse field [{path}] of type [{}]: {shown}", name.as_str().unwrap_or_default());
+    let reason = format!("failed to parse field [{path}] of type [{}]: {shown}", kind.name());
     Unfit { kind: "document_parsing_exception", reason }
 }
 
