@@ -17,8 +17,9 @@ use tantivy::query::Query;
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, TantivyDocument};
 
-use crate::answer::SearchError;
+use crate::answer::{SearchError, shards};
 use crate::field::FieldType;
+use crate::members::Members;
 use crate::patience::Patience;
 use crate::query::Note;
 use crate::snapshot::Snapshot;
@@ -75,7 +76,7 @@ pub fn search(
     let mut answer = json!({
         "took": begun.elapsed().as_millis() as u64,
         "timed_out": false,
-        "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 },
+        "_shards": shards(),
         "hits": { "max_score": highest, "hits": hits },
     });
     match request.counted {
@@ -195,14 +196,14 @@ pub fn count(
     body: &Value,
     patience: &Patience,
 ) -> Result<Value, SearchError> {
-    let mut members = crate::members::Members::of(body, "count")?;
+    let mut members = Members::of(body, "count")?;
     let query = members.take("query");
     members.end()?;
     let snapshot = store.snapshot(expression, is_lenient)?;
     let (query, _) = snapshot.query(store.layout, query, patience)?;
     let count = snapshot.searcher.search(&patience.limit(query), &Count)?;
     patience.check()?;
-    Ok(json!({ "count": count, "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 } }))
+    Ok(json!({ "count": count, "_shards": shards() }))
 }
 
 /// The answer to `_doc/ID`.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::Product;
 use crate::answer::SearchError;
 use crate::field::{FieldType, MOST};
+use crate::pattern::matches;
 
 /// Settings of indices that a template may give, with what they begin with.
 const SETTINGS: [&str; 6] = [
@@ -49,7 +50,7 @@ fn one() -> usize {
 impl Rules {
     /// Those of a new index: of the template with the highest priority of those for such a name.
     pub fn of(templates: &BTreeMap<String, Value>, index: &str) -> Option<Self> {
-        let fits = |body: &&Value| patterns(body).any(|pattern| overlap(pattern.as_bytes(), index.as_bytes()));
+        let fits = |body: &&Value| patterns(body).any(|pattern| matches(pattern, index));
         let chosen = templates.values().filter(fits).max_by_key(|body| priority(body))?;
         Self::read(&chosen["template"], None).ok()
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, Parameters};
 use super::{Answer, Shared, blocking, parse};
-use crate::answer::SearchError;
+use crate::answer::{SearchError, shards};
 use crate::cursors::{Cursor, Cursors, keep_alive};
 use crate::members::Members;
 use crate::patience::Patience;
@@ -81,12 +81,15 @@ async fn next_page(
             cursors.ended(&id, end);
         }
         answer["_scroll_id"] = json!(id);
-        if is_whole {
-            answer["hits"]["total"] = answer["hits"]["total"]["value"].clone();
-        }
-        Ok(answer)
+        Ok(if is_whole { whole(answer) } else { answer })
     };
     blocking(work).await
+}
+
+/// An answer that says how many hits there are by the number alone.
+pub(super) fn whole(mut answer: Value) -> Value {
+    answer["hits"]["total"] = answer["hits"]["total"]["value"].take();
+    answer
 }
 
 /// Ids of a body: one, or some in an array; none where there is no such member.
@@ -135,10 +138,6 @@ fn opened(
     asked.end_of_search()?;
     let snapshot = Arc::new(store.snapshot(index, is_lenient)?);
     cursors.keep(Cursor { snapshot, body: None, bytes: 0, end: None }, keep)
-}
-
-fn shards() -> Value {
-    json!({ "total": 1, "successful": 1, "skipped": 0, "failed": 0 })
 }
 
 /// As Elasticsearch has it.

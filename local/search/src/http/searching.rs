@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, Parameters};
-use super::keeping::Kept;
+use super::keeping::{Kept, whole};
 use super::{Answer, Shared, blocking, keeping, one, parse};
 use crate::analysis;
 use crate::answer::SearchError;
@@ -59,6 +59,11 @@ async fn search_some(
         return Err(SearchError::illegal("[search_type] is query_then_fetch or dfs_query_then_fetch"));
     }
     asked.end_of_search()?;
+    // Pages go on where they end: without an order they have that of scores.
+    if keep.is_some() && body.get("sort").is_none_or(|sort| sort.as_array().is_some_and(Vec::is_empty)) {
+        body["sort"] = json!(["_score"]);
+    }
+    let body = Arc::new(body);
     let work = move |patience: &Patience| {
         let request = Request::read(&body)?;
         let snapshot = match &request.pit {
@@ -76,24 +81,16 @@ async fn search_some(
         if keep.is_some() && request.size == 0 {
             return Err(SearchError::validation("[size] cannot be [0] in a scroll context"));
         }
-        let sorted = keep.is_some().then(|| paged(&body));
-        let request = match &sorted {
-            Some(body) => Request::read(body)?,
-            None => request,
-        };
         let (mut answer, end) = search::search((&store, &snapshot), &request, (patience, None))?;
-        if let (Some(keep), Some(body)) = (keep, &sorted) {
+        if let Some(keep) = keep {
             let bytes = body.to_string().len();
-            let cursor = Cursor { snapshot: Arc::clone(&snapshot), body: Some(Arc::new(body.clone())), bytes, end };
+            let cursor = Cursor { snapshot: Arc::clone(&snapshot), body: Some(Arc::clone(&body)), bytes, end };
             answer["_scroll_id"] = json!(cursors.keep(cursor, keep)?);
         }
         if let Some((id, _)) = &request.pit {
             answer["pit_id"] = json!(id);
         }
-        if is_whole {
-            answer["hits"]["total"] = answer["hits"]["total"]["value"].clone();
-        }
-        Ok(answer)
+        Ok(if is_whole { whole(answer) } else { answer })
     };
     blocking(work).await
 }
@@ -140,15 +137,6 @@ fn given(asked: &mut Asked, members: &mut Map<String, Value>) {
         }
         members.insert("query".to_owned(), json!({ "query_string": query }));
     }
-}
-
-/// A request whose pages go on where they end: without an order it has that of scores.
-fn paged(body: &Value) -> Value {
-    let mut body = body.clone();
-    if body.get("sort").is_none_or(|sort| sort.as_array().is_some_and(Vec::is_empty)) {
-        body["sort"] = json!(["_score"]);
-    }
-    body
 }
 
 async fn count_all(store: Shared, parameters: Parameters, body: Bytes) -> Answer {

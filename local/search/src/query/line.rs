@@ -5,7 +5,7 @@ use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuer
 
 use super::exact::Pattern;
 use super::syntax::{Node, parse};
-use super::wanted::{Fuzziness, Wanted, analyzer, expansions, is_and, slop};
+use super::wanted::{Fuzziness, Wanted, slop};
 use super::words::{Fields, names};
 use super::{Boxed, Parsed, Parser, boosted, minimum};
 use crate::answer::SearchError;
@@ -33,23 +33,13 @@ impl Parser<'_> {
         let text = text.ok_or_else(|| SearchError::parsing("[query_string] must be provided with a [query]"))?;
         let mut fields = names(members.take("fields"), "query_string")?;
         fields.extend(members.text("default_field")?);
-        let all = is_and(members.text("default_operator")?.as_deref(), "default_operator")?;
-        analyzer(&mut members)?;
+        let wanted = Wanted::of_line(&mut members, fields.is_empty())?;
         let leading = members.flag("allow_leading_wildcard")?.unwrap_or(true);
-        let lenient = members.flag("lenient")?.unwrap_or(fields.is_empty());
         let slop = slop(&mut members, "phrase_slop")?;
         let fuzziness = match members.text("fuzziness")? {
             None => Fuzziness::Auto(3, 6),
             Some(text) => Fuzziness::parse(&text)
                 .ok_or_else(|| SearchError::illegal(format!("Invalid fuzziness value: {text}")))?,
-        };
-        let wanted = Wanted {
-            all,
-            lenient,
-            prefix: members.whole("fuzzy_prefix_length")?.unwrap_or(0) as usize,
-            most: expansions(&mut members, "fuzzy_max_expansions")?,
-            no_transpositions: !members.flag("fuzzy_transpositions")?.unwrap_or(true),
-            ..Wanted::default()
         };
         let minimum = members.take("minimum_should_match");
         let zone = members.text("time_zone")?;
@@ -63,14 +53,8 @@ impl Parser<'_> {
                 )));
             }
         };
-        // Nothing here has synonyms, regular expressions or positions of their own.
-        for without in [
-            "auto_generate_synonyms_phrase_query",
-            "enable_position_increments",
-            "max_determinized_states",
-            "rewrite",
-            "fuzzy_rewrite",
-        ] {
+        // Nothing here has regular expressions or positions of their own.
+        for without in ["enable_position_increments", "max_determinized_states", "rewrite", "fuzzy_rewrite"] {
             members.take(without);
         }
         if members.flag("analyze_wildcard")? == Some(true) {
@@ -79,7 +63,7 @@ impl Parser<'_> {
         let escape = members.flag("escape")?.unwrap_or(false);
         members.end()?;
         let text = if escape { escaped(&text) } else { text };
-        let node = parse(&text, all)?;
+        let node = parse(&text, wanted.all)?;
         if !leading && has_leading(&node) {
             return Err(SearchError::shard(format!(
                 "Failed to parse query [{text}]: '*' or '?' not allowed as first character in WildcardQuery"

@@ -5,7 +5,7 @@ use tantivy::query::Occur;
 
 use super::line::Line;
 use super::syntax::{Node, plain};
-use super::wanted::{Fuzziness, Wanted, analyzer, expansions, is_and};
+use super::wanted::{Fuzziness, Wanted};
 use super::words::{Fields, names};
 use super::{Parsed, Parser, boosted};
 use crate::answer::SearchError;
@@ -21,31 +21,20 @@ impl Parser<'_> {
         let text = members.text("query")?;
         let text = text.ok_or_else(|| SearchError::parsing("[simple_query_string] query text missing"))?;
         let fields = names(members.take("fields"), "simple_query_string")?;
-        let all = is_and(members.text("default_operator")?.as_deref(), "default_operator")?;
-        analyzer(&mut members)?;
-        let lenient = members.flag("lenient")?.unwrap_or(fields.is_empty());
-        members.take("auto_generate_synonyms_phrase_query");
+        let wanted = Wanted::of_line(&mut members, fields.is_empty())?;
         let flags = members.text("flags")?.unwrap_or_else(|| "ALL".to_owned());
         if flags != "ALL" {
             return Err(SearchError::illegal(format!("[simple_query_string] knows [flags] ALL here, not [{flags}]")));
         }
-        let wanted = Wanted {
-            all,
-            lenient,
-            prefix: members.whole("fuzzy_prefix_length")?.unwrap_or(0) as usize,
-            most: expansions(&mut members, "fuzzy_max_expansions")?,
-            no_transpositions: !members.flag("fuzzy_transpositions")?.unwrap_or(true),
-            ..Wanted::default()
-        };
         let minimum = members.take("minimum_should_match");
         if members.flag("analyze_wildcard")? == Some(true) {
             return Err(SearchError::parsing("[simple_query_string] unsupported field [analyze_wildcard]"));
         }
         members.end()?;
         let fields = if fields.is_empty() { Fields::All } else { self.fields(&fields)? };
-        let line = Line { wanted, tie: 1.0, slop: 0, fuzziness: Fuzziness::Exactly(2), zone: None };
         let letters: Vec<char> = text.chars().collect();
-        let node = Reader { letters: &letters, at: 0, all, depth: 0 }.group();
+        let node = Reader { letters: &letters, at: 0, all: wanted.all, depth: 0 }.group();
+        let line = Line { wanted, tie: 1.0, slop: 0, fuzziness: Fuzziness::Exactly(2), zone: None };
         Ok(boosted(self.top(&node, (&fields, &line), minimum)?, boost))
     }
 }

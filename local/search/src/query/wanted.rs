@@ -93,6 +93,22 @@ impl Wanted {
             lenient: members.flag("lenient")?.unwrap_or(false),
         })
     }
+
+    /// Reads the members that both query lines have. A line that looks anywhere is lenient, unless it says otherwise.
+    pub(super) fn of_line(members: &mut Members<'_>, is_anywhere: bool) -> Result<Self, SearchError> {
+        let all = is_and(members.text("default_operator")?.as_deref(), "default_operator")?;
+        analyzer(members)?;
+        // Nothing here has synonyms.
+        members.take("auto_generate_synonyms_phrase_query");
+        Ok(Self {
+            all,
+            lenient: members.flag("lenient")?.unwrap_or(is_anywhere),
+            prefix: members.whole("fuzzy_prefix_length")?.unwrap_or(0) as usize,
+            most: expansions(members, "fuzzy_max_expansions")?,
+            no_transpositions: !members.flag("fuzzy_transpositions")?.unwrap_or(true),
+            ..Self::default()
+        })
+    }
 }
 
 /// How many words one may stand for.
