@@ -14,6 +14,7 @@ mod interruption;
 mod loss;
 pub mod maintain;
 mod options;
+mod ordered;
 mod outcome;
 pub mod programs;
 pub mod query;

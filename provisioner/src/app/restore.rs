@@ -1,19 +1,18 @@
 //! Restoring a shipper's backup: by the agents' program, which knows the backup, the index and Kafka, with the credentials of this one.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::Agent;
 use lakewright_config::restoring::{Order, Reached, Said};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use super::desired::{artifacts_bucket, desired};
 use super::options::Global;
-use super::programs::{agent_program, own_program};
+use super::ordered;
+use super::programs::own_program;
 use super::run_file::RunFile;
 use crate::kind::Context;
 use crate::stack::Stack;
@@ -68,30 +67,13 @@ pub async fn restore(
 ) -> Result<Said> {
     let state = state_folder(global, context)?;
     std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
-    let mut command = Command::new(agent_program(global)?);
-    command.arg("restore-order").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = ordered::program(global, context, "restore-order").await?;
     command.env("STATE_DIRECTORY", state);
-    // Ctrl-C reaches this process, which ends the other one.
-    command.process_group(0).kill_on_drop(true);
-    for (name, value) in context.aws.variables().await? {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    if global.insecure_endpoint {
-        command.env("LAKEWRIGHT_INSECURE_ENDPOINT", "1");
-    }
     if global.local {
         let run = RunFile::read(&global.data)?;
         command.env("LAKEWRIGHT_SEARCH_URL", run.search).env("LAKEWRIGHT_KAFKA_PLAINTEXT", run.kafka);
     }
-    let mut child = command.spawn().context("start lakewright-agent")?;
-    let text = serde_json::to_vec(order).context("write the order")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that ended already says why.
-        let _ = stdin.write_all(&text).await;
-    }
+    let mut child = ordered::start(command, order).await?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let heard = async {
         let mut lines = BufReader::new(stdout.context("lakewright-agent has no output")?).lines();
