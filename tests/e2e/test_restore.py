@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from conftest import ENVIRONMENT, PATIENCE
 
-TOPIC, AGAIN = "es_events", "es_events_again"
+TOPIC, AGAIN, KILLED = "es_events", "es_events_again", "es_events_killed"
 
 
 @pytest.fixture
@@ -120,6 +120,20 @@ def test_a_backup_goes_into_the_index_and_into_a_topic_once_more(up):
     assert not progress.exists()
     sent = origins(kafka, AGAIN, 3)
     assert len(sent) == whole and sent.total() >= whole, (len(sent), sent.total(), whole)
+
+    # Killed in the middle, and begun again at once: what the first one started ends, and nothing is sent twice.
+    admin.create_topics([NewTopic(KILLED, 3, 1)])[KILLED].result(30)
+    words = ["restore", "--local", *part, "--into", f"topic:{KILLED}"]
+    process = subprocess.Popen(
+        up.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+    )
+    up.wait("the first objects", progress.exists)
+    process.kill()
+    process.wait(timeout=60)
+    rest = restored(up, *words[2:])["records"]
+    assert 0 < rest < whole, f"{rest} of {whole}"
+    sent = origins(kafka, KILLED, 3)
+    assert len(sent) == sent.total() == whole, (len(sent), sent.total(), whole)
 
     # Who gets nothing is told why, and what to do.
     for words, why in [

@@ -95,8 +95,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Restores what an order on standard input names, as `lakewright restore` gives it, and prints how far it is and what became of
-    /// it, a JSON object a line
+    /// Restores what the order on the first line of standard input names, as `lakewright restore` gives it, and prints how far it is and
+    /// what became of it, a JSON object a line. Ends cleanly when standard input closes
     RestoreOrder,
     /// Restores records of the shipper's backup into the search index, by the ids that they have anyway, or into a topic, at least once
     Restore {

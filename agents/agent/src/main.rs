@@ -102,7 +102,7 @@ async fn run(command: Command) -> Result<()> {
             let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
             let into = into_topic.map_or(Destination::Index(into_index), Destination::Topic);
             let wanted = Wanted { from, to, ..Wanted::all(into) };
-            print(&restore::run(&config, &wanted, &mut |_| {}).await?)
+            print(&restore::run(&config, &wanted).await?)
         }
         Command::BackedUp { config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };

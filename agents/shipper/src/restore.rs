@@ -3,16 +3,17 @@
 mod taking;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::shipper;
 use lakewright_config::restoring::{Destination, Reached, Refusal, Restored};
-use lakewright_platform::durable;
+use lakewright_platform::{durable, turn};
 use lakewright_runtime::Agent;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ use crate::backup::{Named, Origin, Record, Shelves};
 
 /// The file in the state directory that says how far a restoration into a topic is.
 const PROGRESS: &str = "restore.json";
+/// The file in the state directory that a restoration holds while it runs.
+const LOCK: &str = "restore.lock";
+/// How long one that is ending is waited for.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// What is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +62,8 @@ struct Progress {
 /// index it begins anew, and changes nothing that is there.
 ///
 /// # Errors
-/// An object can't be read, a destination takes nothing; a [`Refusal`] where the backup has nothing of it.
+/// Another one runs by the same state directory; an object can't be read, a destination takes nothing; a [`Refusal`] where the backup
+/// has nothing of it.
 pub async fn restore(
     agent: &Agent,
     config: &ShipperConfig,
@@ -66,6 +72,8 @@ pub async fn restore(
     tell: &mut (dyn FnMut(Reached) + Send),
 ) -> Result<Restored> {
     ensure!(wanted.from < wanted.to, "`--from` must be before `--to`");
+    // One that only counts writes nothing.
+    let _held = if wanted.dry_run { None } else { Some(hold(&agent.state_dir, ENDING).await?) };
     let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
@@ -130,6 +138,16 @@ pub async fn restore(
             .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     }
     Ok(restored)
+}
+
+/// Holds a state directory against other restorations until the file is dropped: two would send the same records.
+///
+/// # Errors
+/// Another restoration holds it for longer than the given time.
+async fn hold(folder: &Path, longest: Duration) -> Result<File> {
+    turn::take(&folder.join(LOCK), longest).await?.map_err(|holder| {
+        anyhow!("{holder} restores already, by {}: wait until it is done, or end it first", folder.display())
+    })
 }
 
 /// The topic, or the source of hosts, whose records stand in a folder.
@@ -209,4 +227,21 @@ fn read_progress(path: &Path, of: &str) -> Result<Progress> {
 
 fn write_progress(path: &Path, progress: &Progress) -> Result<()> {
     durable::write(path, &serde_json::to_vec(progress).context("write the progress as JSON")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_restoration_is_told_that_one_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let soon = Duration::from_millis(1);
+        let held = hold(folder.path(), soon).await.expect("it is free");
+        let error = hold(folder.path(), soon).await.expect_err("it is held").to_string();
+        assert!(error.contains(&format!("process {} (", std::process::id())), "{error}");
+        assert!(error.contains(") restores already, by /"), "{error}");
+        drop(held);
+        hold(folder.path(), soon).await.expect("it is free");
+    }
 }

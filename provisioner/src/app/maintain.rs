@@ -27,11 +27,12 @@ pub async fn maintain(
         settings: table.settings.clone(),
         dry_run,
     };
-    let child = ordered::start(ordered::program(global, context, "maintain-table").await?, &order).await?;
+    let (child, stdin) = ordered::start(ordered::program(global, context, "maintain-table").await?, &order).await?;
     let output = tokio::select! {
         output = child.wait_with_output() => output.context("wait for lakewright-agent")?,
         () = stop.cancelled() => bail!("interrupted: what was committed stays, and nothing else was done"),
     };
+    drop(stdin);
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("lakewright-agent ended with {}: {}", output.status, said.trim());

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::options::Global;
 use super::programs::agent_program;
@@ -33,16 +33,16 @@ pub async fn program(global: &Global, context: &Context, subcommand: &str) -> Re
     Ok(command)
 }
 
-/// Starts it and gives it an order.
+/// Starts it and gives it an order, as one line. Its standard input stays open until the returned end of it is dropped: when that
+/// closes, because this process was killed, say, the other one ends too.
 ///
 /// # Errors
 /// It can't be started.
-pub async fn start(mut command: Command, order: &impl Serialize) -> Result<Child> {
-    let order = serde_json::to_vec(order).context("write the order")?;
+pub async fn start(mut command: Command, order: &impl Serialize) -> Result<(Child, ChildStdin)> {
+    let order = serde_json::to_string(order).context("write the order")? + "\n";
     let mut child = command.spawn().context("start lakewright-agent")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that ended already says why.
-        let _ = stdin.write_all(&order).await;
-    }
-    Ok(child)
+    let mut stdin = child.stdin.take().context("lakewright-agent has no input")?;
+    // One that ended already says why.
+    let _ = stdin.write_all(order.as_bytes()).await;
+    Ok((child, stdin))
 }

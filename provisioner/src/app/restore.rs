@@ -73,7 +73,7 @@ pub async fn restore(
         let run = RunFile::read(&global.data)?;
         command.env("LAKEWRIGHT_SEARCH_URL", run.search).env("LAKEWRIGHT_KAFKA_PLAINTEXT", run.kafka);
     }
-    let mut child = ordered::start(command, order).await?;
+    let (mut child, stdin) = ordered::start(command, order).await?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let heard = async {
         let mut lines = BufReader::new(stdout.context("lakewright-agent has no output")?).lines();
@@ -98,6 +98,7 @@ pub async fn restore(
         () = stop.cancelled() => bail!("interrupted; give the same command again to go on"),
     };
     let status = child.wait().await.context("wait for lakewright-agent")?;
+    drop(stdin);
     match end {
         Some(end) if status.success() => Ok(end),
         _ => bail!("lakewright-agent ended with {status}: {}", last(&said)),
