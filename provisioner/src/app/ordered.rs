@@ -18,6 +18,8 @@ use crate::kind::Context;
 pub async fn program(global: &Global, context: &Context, subcommand: &str) -> Result<Command> {
     let mut command = Command::new(agent_program(global)?);
     command.arg(subcommand).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // By these it would log as a unit of systemd does, in JSON.
+    command.env_remove("JOURNAL_STREAM").env_remove("INVOCATION_ID");
     // Ctrl-C reaches this process, which ends the other one.
     command.process_group(0).kill_on_drop(true);
     // Each time anew: the credentials of a role end within the hour.

@@ -1,12 +1,13 @@
 //! Restoring a shipper's backup: by the agents' program, which knows the backup, the index and Kafka, with the credentials of this one.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use lakewright_config::ShipperConfig;
 use lakewright_config::agents::Agent;
 use lakewright_config::restoring::{Order, Reached, Said};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use super::desired::{artifacts_bucket, desired};
@@ -16,6 +17,20 @@ use super::programs::own_program;
 use super::run_file::RunFile;
 use crate::kind::Context;
 use crate::stack::Stack;
+
+/// How many lines of the agents' program are kept.
+const KEPT: usize = 50;
+/// How long a line of it may be, in bytes: a longer one counts as several.
+const LONGEST: u64 = 16 << 10;
+
+/// What is heard of a restoration while it runs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// How far it is.
+    Reached(Reached),
+    /// What isn't as it should be: a line.
+    Trouble(String),
+}
 
 /// The configuration that was published for the stack's shipper, of which a backup is: those of several hosts have the same.
 ///
@@ -62,7 +77,7 @@ pub async fn restore(
     global: &Global,
     context: &Context,
     order: &Order,
-    tell: impl Fn(Reached),
+    tell: impl Fn(Heard),
     stop: &CancellationToken,
 ) -> Result<Said> {
     let state = state_folder(global, context)?;
@@ -80,18 +95,17 @@ pub async fn restore(
         let mut end = None;
         while let Some(line) = lines.next_line().await.context("read what lakewright-agent says")? {
             match serde_json::from_str(&line).context("read what lakewright-agent says")? {
-                Said::Reached(reached) => tell(reached),
+                Said::Reached(reached) => tell(Heard::Reached(reached)),
                 said => end = Some(said),
             }
         }
         anyhow::Ok(end)
     };
     let complained = async {
-        let mut said = String::new();
-        if let Some(mut stderr) = stderr {
-            stderr.read_to_string(&mut said).await.context("read what lakewright-agent says")?;
+        match stderr {
+            Some(stderr) => logged(BufReader::new(stderr), &tell).await,
+            None => Ok(VecDeque::new()),
         }
-        anyhow::Ok(said)
     };
     let (end, said) = tokio::select! {
         both = async { tokio::try_join!(heard, complained) } => both?,
@@ -101,11 +115,80 @@ pub async fn restore(
     drop(stdin);
     match end {
         Some(end) if status.success() => Ok(end),
-        _ => bail!("lakewright-agent ended with {status}: {}", last(&said)),
+        _ => bail!("lakewright-agent ended with {status}: {}", why(&said)),
     }
 }
 
-/// The last line of what the agents' program says, which is why it ended.
-fn last(said: &str) -> &str {
-    said.trim().lines().next_back().unwrap_or_default()
+/// Reads the log of the agents' program to its end, and tells the trouble in it as it comes. The last lines come back.
+///
+/// # Errors
+/// It can't be read.
+async fn logged(mut log: impl AsyncBufRead + Unpin, tell: impl Fn(Heard)) -> Result<VecDeque<String>> {
+    let mut kept = VecDeque::new();
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut log).take(LONGEST).read_until(b'\n', &mut line).await;
+        if read.context("read what lakewright-agent says")? == 0 {
+            return Ok(kept);
+        }
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if line.is_empty() {
+            continue;
+        }
+        // What it ends with is said when it has ended.
+        if let Some(("WARN" | "ERROR", target, said)) = parts(&line)
+            && target != "lakewright_runtime::program"
+        {
+            tell(Heard::Trouble(said.to_owned()));
+        }
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(line);
+    }
+}
+
+/// The level, the place and the text of a line of the log: `2026-03-01T08:00:00.000000Z  WARN lakewright_shipper::pipe: the text`.
+fn parts(line: &str) -> Option<(&str, &str, &str)> {
+    let (_, rest) = line.split_once(' ')?;
+    let (level, rest) = rest.trim_start().split_once(' ')?;
+    let (target, said) = rest.split_once(": ")?;
+    Some((level, target, said))
+}
+
+/// Why the agents' program ended: its last error, or where there is none, its last line.
+fn why(said: &VecDeque<String>) -> &str {
+    let error = said.iter().rev().filter_map(|line| parts(line)).find(|(level, ..)| *level == "ERROR");
+    error.map_or_else(|| said.back().map_or("it said nothing", String::as_str), |(.., said)| said)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn trouble_is_told_as_it_comes_and_the_last_lines_are_kept() {
+        let mut log = Vec::new();
+        for number in 0..60 {
+            log.extend_from_slice(format!("2026-03-01T08:00:00.000000Z  INFO a::b: line {number}\n").as_bytes());
+        }
+        log.extend_from_slice(
+            b"2026-03-01T08:00:00.000000Z  WARN lakewright_shipper::pipe: \xff is no letter: of many\n\n",
+        );
+        log.extend_from_slice(
+            b"2026-03-01T08:00:00.000000Z ERROR lakewright_runtime::program: the index is gone: no answer\n",
+        );
+        log.extend_from_slice(b"not of the log");
+        let told = RefCell::new(Vec::new());
+        let kept = logged(&*log, |heard| told.borrow_mut().push(heard)).await.expect("read");
+        assert_eq!(told.into_inner(), [Heard::Trouble("\u{fffd} is no letter: of many".to_owned())]);
+        assert_eq!((kept.len(), kept.back().map(String::as_str)), (KEPT, Some("not of the log")));
+        assert_eq!(why(&kept), "the index is gone: no answer");
+        let panic = VecDeque::from(["thread 'main' panicked at a.rs".to_owned(), "note: run with".to_owned()]);
+        assert_eq!((why(&panic), why(&VecDeque::new())), ("note: run with", "it said nothing"));
+        let long = vec![b'a'; 40 << 10];
+        assert_eq!(logged(&*long, |_| ()).await.expect("read").len(), 3);
+    }
 }

@@ -13,7 +13,7 @@ use lakewright_config::restoring::{Destination, Order, Reached, Refusal, Restore
 
 use super::change::ask;
 use crate::app::connect::{Belonging, connect, stack};
-use crate::app::restore::{restore, shipper, state_folder};
+use crate::app::restore::{Heard, restore, shipper, state_folder};
 use crate::app::{Global, Outcome, print, say, until_interrupted};
 use crate::plain;
 use crate::stack::suggest;
@@ -162,7 +162,10 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     };
     say(&format!("{} {}", if order.dry_run { "Reading" } else { "Restoring" }, what(order)));
     let progress = Progress::start();
-    let tell = |reached| progress.show(reached);
+    let tell = |heard| match heard {
+        Heard::Reached(reached) => progress.show(reached),
+        Heard::Trouble(trouble) => progress.above(|| say(&plain::line(&trouble))),
+    };
     let said = until_interrupted(|stop| async move { restore(global, context, order, tell, &stop).await }).await;
     progress.end();
     match said? {
@@ -267,7 +270,7 @@ fn explained(refusal: Refusal, config: &ShipperConfig, topics: &[String]) -> any
     anyhow::anyhow!("{said}: {help}")
 }
 
-/// What is said while objects are read: a bar on a terminal, nothing elsewhere.
+/// How far it is while objects are read: a bar on a terminal, nothing elsewhere.
 struct Progress(Option<ProgressBar>);
 
 impl Progress {
@@ -286,6 +289,14 @@ impl Progress {
             bar.set_length(reached.of);
             bar.set_position(reached.objects);
             bar.set_message(records(reached.records));
+        }
+    }
+
+    /// Writes something above the bar.
+    fn above(&self, write: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 
