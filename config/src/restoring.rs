@@ -60,13 +60,16 @@ pub struct Reached {
 /// What was done.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
-    /// Records that went on.
+    /// Records that were read and wanted, whatever became of them.
     pub records: u64,
     /// Objects that were read.
     pub objects: u64,
+    /// Documents that are new in their index.
+    #[serde(default)]
+    pub new: u64,
     /// Documents that were in their index already.
     pub there: u64,
-    /// Records that no index took as what they are.
+    /// Documents, new and there, of records that no index took as what they are.
     pub rejected: u64,
     /// Records that are in no index: the dead letters' file has them.
     #[serde(default)]

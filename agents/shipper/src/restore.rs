@@ -47,6 +47,12 @@ impl Wanted {
     pub fn all(into: Destination) -> Self {
         Self { from: DateTime::<Utc>::MIN_UTC, to: DateTime::<Utc>::MAX_UTC, only: Vec::new(), into, dry_run: false }
     }
+
+    /// The same, with each topic and source once and in order: those who want the same go on with one another's progress.
+    fn in_order(&self) -> Self {
+        let only: BTreeSet<String> = self.only.iter().cloned().collect();
+        Self { only: only.into_iter().collect(), ..self.clone() }
+    }
 }
 
 /// How far a restoration into a topic is.
@@ -74,6 +80,7 @@ pub async fn restore(
     ensure!(wanted.from < wanted.to, "`--from` must be before `--to`");
     // One that only counts writes nothing.
     let _held = if wanted.dry_run { None } else { Some(hold(&agent.state_dir, ENDING).await?) };
+    let wanted = &wanted.in_order();
     let aws = aws.of_configured(config.account.as_deref());
     let objects = aws.objects();
     let shelves = Shelves { objects: &objects, bucket: &config.backup_bucket, prefix: &config.backup_prefix };
@@ -130,6 +137,7 @@ pub async fn restore(
     if let Taking::Index(indexing) = &taking {
         let value = |metric| agent.metrics.value(metric).unwrap_or_default() as u64;
         restored.there = value(&shipper::THERE);
+        restored.new = value(&shipper::INDEXED).saturating_sub(restored.there);
         restored.rejected = value(&shipper::REJECTED);
         restored.refused = value(&shipper::REFUSED);
         indexing.metrics.trouble.ends();
@@ -243,5 +251,15 @@ mod tests {
         assert!(error.contains(") restores already, by /"), "{error}");
         drop(held);
         hold(folder.path(), soon).await.expect("it is free");
+    }
+
+    #[test]
+    fn the_order_of_names_makes_no_other_restoration() {
+        let of = |only: &[&str]| Wanted {
+            only: only.iter().map(|name| (*name).to_owned()).collect(),
+            ..Wanted::all(Destination::Topic("t".to_owned()))
+        };
+        assert_eq!(of(&["b", "a", "b"]).in_order(), of(&["a", "b"]).in_order());
+        assert_ne!(of(&["a"]).in_order(), of(&["a", "b"]).in_order());
     }
 }

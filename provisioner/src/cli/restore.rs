@@ -211,25 +211,31 @@ fn what(order: &Order) -> String {
 
 /// What was done, or would be.
 fn shown(done: &Restored, order: &Order) -> String {
-    let (records, objects) = (records(done.records), objects(done.objects) + " of the backup");
-    if order.dry_run {
-        return format!("{records} would be restored, from {objects}.\n");
-    }
-    let mut text = format!("{records} restored, from {objects}.\n");
-    if let Destination::Index(_) = order.into {
-        text.push_str(&format!("{} were there already", done.there));
-        let index = &order.config.index;
-        for (count, where_) in [
-            (done.rejected, format!("among the dead letters {index}*-rejected")),
-            (done.refused, "in no index".to_owned()),
-        ] {
-            if count > 0 {
-                text.push_str(&format!(", {count} are {where_}"));
+    let (read, objects) = (records(done.records), objects(done.objects) + " of the backup");
+    match &order.into {
+        _ if order.dry_run => format!("{read} would be restored, from {objects}.\n"),
+        Destination::Topic(topic) => format!("{read} sent to the topic {topic}, from {objects}.\n"),
+        Destination::Index(name) => {
+            let index = name.as_ref().unwrap_or(&order.config.index);
+            let mut text = format!("{read} read, from {objects}: {} new", done.new);
+            let left_out = done.records.saturating_sub(done.new + done.there + done.refused);
+            for (count, which) in
+                [(done.there, "there already"), (left_out, "left out by transforms"), (done.refused, "in no index")]
+            {
+                if count > 0 {
+                    text.push_str(&format!(", {count} {which}"));
+                }
             }
+            if done.rejected > 0 {
+                let are = if done.rejected == 1 { "is" } else { "are" };
+                text.push_str(&format!(
+                    "; {} of them {are} in {index}*-rejected, among the dead letters",
+                    done.rejected
+                ));
+            }
+            text + ".\n"
         }
-        text.push_str(".\n");
     }
-    text
 }
 
 fn objects(count: u64) -> String {
@@ -264,7 +270,9 @@ fn explained(refusal: Refusal, config: &ShipperConfig, topics: &[String]) -> any
             "records of hosts' logs go into indices alone; --from and --to are the records' own times in UTC".to_owned()
         }
         Refusal::NoTopic { name } => {
-            suggest(name, topics.iter().map(String::as_str), "stack's topics") + " Another one has to be made first"
+            let known = suggest(name, topics.iter().map(String::as_str), "stack's topics");
+            let end = if known.ends_with('?') { "" } else { "." };
+            format!("{known}{end} Another one has to be made first")
         }
     };
     anyhow::anyhow!("{said}: {help}")
@@ -308,85 +316,4 @@ impl Progress {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(into: Destination) -> Order {
-        let config = serde_json::json!({
-            "kafka": { "bootstrap": "b:9092", "security": { "protocol": "plaintext" } }, "group": "g", "topics": ["es_events"],
-            "search": { "url": "http://127.0.0.1:9200" }, "index": "user-actions", "time_field": "event_time",
-            "backup_bucket": "shop-backup", "backup_prefix": "events", "bulk_bytes": 1, "bulk_interval_ms": 1,
-        });
-        let config = serde_json::from_value(config).expect("a configuration");
-        Order { config, from_ms: None, to_ms: None, only: Vec::new(), into, dry_run: false }
-    }
-
-    #[test]
-    fn a_day_is_restored_whole_and_a_time_is_a_bound() {
-        let (day, time) = (moment("2026-03-01").expect("a day"), moment("2026-03-01T08:00:00+01:00").expect("a time"));
-        assert_eq!((day.begin(), day.end()), (1_772_323_200_000, 1_772_409_600_000));
-        assert_eq!((time.begin(), time.end()), (1_772_348_400_000, 1_772_348_400_000));
-        for wrong in ["yesterday", "2026-13-01", "2026-03-01 08:00", ""] {
-            assert!(moment(wrong).expect_err("no time").contains("2026-03-01T08:00:00Z"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_destination_is_one_that_takes_records() {
-        assert_eq!(destination("index"), Ok(Destination::Index(None)));
-        assert_eq!(destination("index:trial-2"), Ok(Destination::Index(Some("trial-2".to_owned()))));
-        assert_eq!(destination("topic:a.b"), Ok(Destination::Topic("a.b".to_owned())));
-        for (wrong, why) in [
-            ("index:Trial", "small letters"),
-            ("index:-a", "small letters"),
-            ("index:", "small letters"),
-            ("topic:a b", "names of topics"),
-            ("topic:", "names of topics"),
-            ("topics:a", "`index:NAME`"),
-            ("", "`index:NAME`"),
-        ] {
-            assert!(destination(wrong).expect_err("none").contains(why), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_is_done_is_said_before_and_after() {
-        let mut of_index = order(Destination::Index(None));
-        assert_eq!(what(&of_index), "s3://shop-backup/events into the indices user-actions-*");
-        of_index.from_ms = Some(1_772_323_200_000);
-        of_index.only = vec!["nginx".to_owned()];
-        assert_eq!(
-            what(&of_index),
-            "s3://shop-backup/events of nginx from 2026-03-01 00:00:00 UTC into the indices user-actions-*"
-        );
-        let done = Restored { records: 7, objects: 1, there: 3, rejected: 2, refused: 1 };
-        assert_eq!(
-            shown(&done, &of_index),
-            "7 records restored, from 1 object of the backup.\n\
-             3 were there already, 2 are among the dead letters user-actions*-rejected, 1 are in no index.\n"
-        );
-        assert_eq!((came_to(&done), came_to(&Restored { refused: 0, ..done })), (Outcome::Blocked, Outcome::Done));
-        let topic = Order { dry_run: true, ..order(Destination::Topic("t".to_owned())) };
-        assert_eq!(shown(&done, &topic), "7 records would be restored, from 1 object of the backup.\n");
-        let topic = Order { dry_run: false, ..topic };
-        assert_eq!(shown(&done, &topic), "7 records restored, from 1 object of the backup.\n");
-    }
-
-    #[test]
-    fn who_gets_nothing_is_told_what_there_is() {
-        let config = order(Destination::Index(None)).config;
-        let topics = ["es_events".to_owned(), "iceberg_events".to_owned()];
-        let said = |refusal| explained(refusal, &config, &topics).to_string();
-        let names = || vec!["es_events".to_owned(), "nginx".to_owned()];
-        let unknown = said(Refusal::Unknown { name: "ngin".to_owned(), names: names() });
-        assert_eq!(unknown, "the backup has nothing of `ngin`: did you mean `nginx`?");
-        let unknown = said(Refusal::Unknown { name: "other".to_owned(), names: names() });
-        assert!(unknown.ends_with("the topics and sources in it are `es_events`, `nginx`"), "{unknown}");
-        let topic = said(Refusal::NoTopic { name: "es_event".to_owned() });
-        assert!(topic.starts_with("Kafka has no topic `es_event`: did you mean `es_events`?"), "{topic}");
-        let empty = said(Refusal::Empty { place: "s3://shop-backup/events".to_owned() });
-        assert!(empty.contains("is empty: its first object is written 300 s after"), "{empty}");
-        let nothing = said(Refusal::Nothing { days: Some(("2026-03-01".to_owned(), "2026-03-04".to_owned())) });
-        assert!(nothing.contains("from 2026-03-01 to 2026-03-04: choose others"), "{nothing}");
-    }
-}
+mod tests;
