@@ -106,6 +106,31 @@ async fn what_is_committed_is_read_back_from_files_of_either_form() {
 }
 
 #[tokio::test]
+async fn negative_and_positive_zero_are_two_partitions_of_either_form() {
+    for sink in [Sink::Parquet, Sink::Json] {
+        let (_, aws) = Fake::start().await;
+        let mut declared = declaration(sink);
+        declared.columns = vec![Column::new("ratio", "double".parse().expect("a type"))];
+        declared.partition = vec!["ratio".parse().expect("a partition field")];
+        let table = PlainTable::new(&aws, &declared).expect("a table");
+        let schema = Arc::new(schema_to_arrow_schema(&table.schema()).expect("Arrow"));
+        let columns: Vec<arrow_array::ArrayRef> = vec![
+            Arc::new(arrow_array::Float64Array::from(vec![0.0, -0.0, 0.0])),
+            Arc::new(arrow_array::StringArray::from(vec!["topic"; 3])),
+            Arc::new(arrow_array::Int32Array::from(vec![0; 3])),
+            Arc::new(Int64Array::from(vec![1, 2, 3])),
+            Arc::new(TimestampMicrosecondArray::from(vec![0; 3]).with_timezone("+00:00")),
+        ];
+        let mut writer = table.writer(&[], 64 << 20).expect("a writer");
+        writer.write(RecordBatch::try_new(schema, columns).expect("a batch")).await.expect("written");
+        let files = writer.close().await.expect("closed");
+        let folder = |file: &File| file.path.rsplit('/').nth(1).expect("a folder").to_owned();
+        let found: BTreeMap<String, u64> = files.iter().map(|file| (folder(file), file.rows)).collect();
+        assert_eq!(found, BTreeMap::from([("ratio=-0.0".to_owned(), 1), ("ratio=0.0".to_owned(), 2)]), "{sink:?}");
+    }
+}
+
+#[tokio::test]
 async fn json_says_values_as_the_format_json_reads_them() {
     let (_, aws) = Fake::start().await;
     let mut declared = declaration(Sink::Json);

@@ -20,12 +20,12 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use iceberg::io::FileIO;
-use iceberg::spec::{PartitionKey, PrimitiveType, SchemaRef, Struct, TableMetadata, Type};
+use iceberg::spec::{PartitionKey, PrimitiveType, SchemaRef, TableMetadata, Type};
 use iceberg::writer::file_writer::location_generator::LocationGenerator as _;
 use uuid::Uuid;
 
 use super::File;
-use crate::partition::Partitioner;
+use crate::partition::{Partition, Partitioner};
 use crate::path::DataPaths;
 use crate::settings::TARGET_FILE_SIZE;
 
@@ -38,7 +38,7 @@ pub struct JsonWriter {
     paths: DataPaths,
     partitioner: Partitioner,
     texts: Arc<Texts>,
-    open: HashMap<Struct, Open>,
+    open: HashMap<Partition, Open>,
     open_bytes: usize,
     clock: u64,
     done: Vec<File>,
@@ -94,10 +94,11 @@ impl JsonWriter {
             finite(field.name(), column)?;
         }
         for (key, rows) in self.partitioner.split(batch)? {
-            self.add(&key, &rows)?;
-            let full = self.open.get(key.data()).is_some_and(|open| open.lines.get_ref().len() >= TARGET_FILE_SIZE);
+            let partition = Partition(key.data().clone());
+            self.add(&key, partition.clone(), &rows)?;
+            let full = self.open.get(&partition).is_some_and(|open| open.lines.get_ref().len() >= TARGET_FILE_SIZE);
             if full {
-                self.finish(key.data().clone()).await?;
+                self.finish(partition).await?;
             }
             while self.held() > self.open_bytes {
                 let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(value, _)| value.clone());
@@ -108,9 +109,9 @@ impl JsonWriter {
         Ok(())
     }
 
-    fn add(&mut self, key: &PartitionKey, rows: &RecordBatch) -> anyhow::Result<()> {
+    fn add(&mut self, key: &PartitionKey, partition: Partition, rows: &RecordBatch) -> anyhow::Result<()> {
         let (paths, clock) = (&self.paths, self.clock);
-        let open = self.open.entry(key.data().clone()).or_insert_with(|| Open {
+        let open = self.open.entry(partition).or_insert_with(|| Open {
             path: paths.generate_location(Some(key), &format!("{}.json.gz", Uuid::new_v4())),
             lines: GzEncoder::new(Vec::new(), Compression::fast()),
             rows: 0,
@@ -128,7 +129,7 @@ impl JsonWriter {
         self.open.values().map(Open::held).sum()
     }
 
-    async fn finish(&mut self, partition: Struct) -> anyhow::Result<()> {
+    async fn finish(&mut self, partition: Partition) -> anyhow::Result<()> {
         let Some(Open { path, mut lines, rows, .. }) = self.open.remove(&partition) else { return Ok(()) };
         lines.flush()?;
         let bytes = Bytes::from(lines.finish().context("compress a file of JSON")?);
@@ -140,7 +141,7 @@ impl JsonWriter {
 
     /// Finishes the files.
     pub(super) async fn close(mut self) -> anyhow::Result<Vec<File>> {
-        let rest: Vec<Struct> = self.open.keys().cloned().collect();
+        let rest: Vec<Partition> = self.open.keys().cloned().collect();
         for partition in rest {
             self.finish(partition).await?;
         }
