@@ -17,7 +17,7 @@ from pyiceberg.types import (
     MapType, NestedField, StringType, StructType, TimestampType, TimestamptzType, TimeType, UUIDType,
 )
 
-from account import REGION, Account
+from account import ACCOUNT, REGION, Account, put_faults
 from conftest import ROOT, TARGET
 from test_up import catalog
 
@@ -156,7 +156,7 @@ def test_rows_of_another_engine_and_of_older_schemas_stay_as_they_are(account):
 
 def test_an_interrupted_round_says_what_was_done(account, tmp_path):
     agent = tmp_path / "agent"
-    agent.write_text("#!/bin/sh\ncat > /dev/null\ncd \"$(dirname \"$0\")\"\n[ ! -e done ] || { touch second; exec sleep 600; }\ntouch done\necho '\"absent\"'\n")
+    agent.write_text("#!/bin/sh\nread -r order\ncd \"$(dirname \"$0\")\"\n[ ! -e done ] || { touch second; exec sleep 600; }\ntouch done\necho '\"absent\"'\n")
     agent.chmod(0o755)
     stack = tmp_path / "stack.toml"
     stack.write_text((ROOT / "stacks" / "lake-only.toml").read_text())
@@ -173,3 +173,15 @@ def test_an_interrupted_round_says_what_was_done(account, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1, (out, err)
     assert "interrupted" in err and out.count("isn't there") >= 1, (out, err)
+
+
+def test_a_round_ends_with_whoever_ordered_it(account):
+    order = {"account": ACCOUNT, "database": "others", "table": "events", "settings": {"every_ms": 60_000}, "dry_run": False}
+    # Every answer takes longer than this test may.
+    put_faults(account.url, {"latency": "20m"})
+    process = subprocess.Popen(
+        [AGENT, "maintain-table"], env=account.environment | {"AWS_REGION": REGION}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
+    out, err = process.communicate(json.dumps(order) + "\n", timeout=60)
+    assert process.returncode == 1 and out == "" and "whoever ordered the maintenance is gone" in err, (out, err)

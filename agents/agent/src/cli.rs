@@ -85,8 +85,8 @@ pub enum Command {
         #[arg(long, default_value_t = 60)]
         timeout: u64,
     },
-    /// Maintains the table that an order on standard input names, as `lakewright maintain` gives it, and prints what became of it,
-    /// both as JSON
+    /// Maintains the table that the order on the first line of standard input names, as `lakewright maintain` gives it, and prints what
+    /// became of it, both as JSON. Ends when standard input closes
     MaintainTable,
     /// Prints which records of Kafka the stream agent's tables of plain files have, as JSON: spans of offsets, and how many rows
     /// are of a record that has one already

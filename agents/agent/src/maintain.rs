@@ -1,7 +1,7 @@
 //! `lakewright-agent maintain`: one round of maintenance of the stream agent's tables, or what it would do; and one of a table that
 //! another program names.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use lakewright_aws::{Aws, Options};
@@ -9,6 +9,7 @@ use lakewright_config::maintenance::{Order, Outcome, Report};
 use lakewright_config::{StreamConfig, size};
 use lakewright_lake::find_table;
 use lakewright_lake::maintain::{Known, maintain, optimizers};
+use lakewright_runtime::shutdown;
 
 /// Maintains the tables, or the one that is named, and says what became of each.
 ///
@@ -58,16 +59,22 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
     Ok(())
 }
 
-/// Maintains the table that an order on standard input names, and writes what became of it to standard output, both as JSON.
+/// Maintains the table that the order names that is the first line of standard input, and writes what became of it to standard output,
+/// both as JSON. When standard input closes, whoever ordered it is gone, and it ends: what is committed stays.
 ///
 /// # Errors
-/// The order can't be read, nor AWS be reached. What is wrong with the table is an outcome.
+/// The order can't be read, nor AWS be reached, or whoever ordered it is gone. What is wrong with the table is an outcome.
 pub async fn one() -> anyhow::Result<()> {
     let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text).context("read the order from standard input")?;
+    std::io::stdin().lock().read_line(&mut text).context("read the order from standard input")?;
     let order: Order = serde_json::from_str(&text).context("read the order on standard input")?;
     let aws = Aws::connect(Options::default()).await?.of_configured(Some(&order.account));
-    let outcome = match outcome(&aws, &order).await {
+    let stop = shutdown::token(true)?;
+    let outcome = tokio::select! {
+        outcome = outcome(&aws, &order) => outcome,
+        () = stop.cancelled() => bail!("whoever ordered the maintenance is gone; what was committed stays"),
+    };
+    let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
