@@ -19,7 +19,7 @@ from pyiceberg.types import StringType
 import ports
 from account import ACCOUNT, put_faults
 from conftest import ENVIRONMENT
-from test_real_kafka import AGENT, LONG, RAW, SCRIPT, by_hand, is_read, read_back, seeded, settle
+from test_real_kafka import AGENT, FACTS, LONG, SCRIPT, by_hand, is_read, read_back, seeded, settle
 from test_real_spark import SPARK
 from test_up import catalog
 
@@ -141,7 +141,7 @@ class Disturbance:
     def overtaken(self):
         """Another engine commits to a table; it has no part in the other faults."""
         put_faults(self.account)
-        name = self.chance.choice(RAW)
+        name = self.chance.choice(FACTS)
         for _ in range(20):
             with contextlib.suppress(CommitFailedException):
                 with self.tables.load_table(f"shop_raw.{name}").transaction() as change:
@@ -152,7 +152,7 @@ class Disturbance:
         """Another engine adds a column."""
         put_faults(self.account)
         self.widened += 1
-        name = self.chance.choice(RAW)
+        name = self.chance.choice(FACTS)
         for _ in range(20):
             with contextlib.suppress(CommitFailedException):
                 with self.tables.load_table(f"shop_raw.{name}").update_schema() as change:
@@ -219,7 +219,7 @@ def test_the_tables_hold_the_topic_row_by_row_whatever_goes_wrong(by_hand, broke
 
 def read_by_spark(url, folder):
     """Spark finds each row once too, and as many as PyIceberg."""
-    tables = [*RAW, "dead_letters"]
+    tables = [*FACTS, "dead_letters"]
     (folder / "read.py").write_text(READ_BY_SPARK)
     catalog_name = "spark.sql.catalog.glue"
     settings = {

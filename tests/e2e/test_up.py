@@ -21,8 +21,10 @@ from pyiceberg.catalog import load_catalog
 from account import client
 from conftest import PERMISSIVE
 
-RAW = ["users", "sales", "inventory"]
-WAREHOUSE = [*RAW, "sales_aggregated", "inventory_aggregated"]
+FACTS = ["users", "sales", "inventory"]
+RAW = [*FACTS, "user_actions"]
+WAREHOUSE = [*FACTS, "sales_aggregated", "inventory_aggregated", "searches", "keyword_performance"]
+BROWSERS = ["Edg/", "SamsungBrowser/", "OPR/", "Firefox/", "Chrome/", "Safari/"]
 
 
 def catalog(url):
@@ -60,6 +62,7 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
     assert 0 < len(best) <= 10 and revenues == sorted(revenues, reverse=True), saved.stdout
     assert all(one["product_id"] and int(one["sold"]) >= int(one["orders"]) > 0 for one in best), saved.stdout
 
+    searches_are_what_the_actions_say(up, tables)
     others_reach_the_account(up)
     if not PERMISSIVE:
         agents_work_as_their_hosts(up)
@@ -80,6 +83,54 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
     assert (found.stdout, found.stderr) == ("", "No line of the log `application` matches `nowhereatall`.\n")
     assert up.stop() == 0, up.log()
     assert up.record() is None, "a stopped run leaves no run.json"
+
+
+def searches_are_what_the_actions_say(up, tables):
+    """Each search of a session that has ended, counted here again; and what is saved to ask about searches gives rows that agree."""
+    up.wait("a search that led to a purchase", lambda: up.scalar("SELECT count(*) AS n FROM shop.searches WHERE purchases > 0") > 0)
+    place = lambda row: (row["kafka_partition"], row["kafka_offset"])
+    actions = sorted(tables.load_table("shop_raw.user_actions").scan().to_arrow().to_pylist(), key=place)
+    first = {}
+    for row in actions:
+        first.setdefault(row["event_id"], row)
+    sessions = {}
+    for row in sorted(first.values(), key=lambda row: (row["event_time"], *place(row))):
+        sessions.setdefault(row["session_id"], []).append(row)
+    expected = {}
+    for rows in sessions.values():
+        counted = None
+        if rows[-1]["event_type"] != "logout":
+            continue
+        for row in rows:
+            if row["event_type"] == "search":
+                browser = next((name.rstrip("/") for name in BROWSERS if name in row["user_agent"]), "other")
+                browser = {"Edg": "Edge", "SamsungBrowser": "Samsung Internet"}.get(browser, browser)
+                counted = {"keywords": row["search_keywords"].strip().lower(), "browser": browser, "searched_at": row["event_time"]}
+                counted |= {name: 0 for name in ("views", "carts", "checkouts", "purchases")}
+                expected[row["event_id"]] = counted
+            step = {"view_product": "views", "add_to_cart": "carts", "checkout": "checkouts", "purchase": "purchases"}.get(row["event_type"])
+            if counted and step:
+                counted[step] += 1
+    assert expected
+
+    def differing():
+        found = {row["search_id"]: row for row in tables.load_table("shop.searches").scan().to_arrow().to_pylist()}
+        differs = lambda key, counted: key not in found or any(found[key][name] != value for name, value in counted.items())
+        return [(found.get(key), counted) for key, counted in expected.items() if differs(key, counted)]
+
+    up.wait("each search of the ended sessions", lambda: not differing())
+    ask = lambda name: json.loads(up.run("query", "--local", "--saved", name, "--format", "json", check=0).stdout)
+    up.wait("keywords", lambda: ask("top_keywords"))
+    top, funnel = ask("top_keywords"), ask("search_funnel")
+    counts = [int(row["searches"]) for row in top]
+    assert counts == sorted(counts, reverse=True) and all(row["keywords"] for row in top), top
+    steps = [int(row["searches"]) for row in funnel]
+    assert len(steps) == 5 and steps == sorted(steps, reverse=True) and steps[-1] > 0, funnel
+    for name in ("conversion_by_country", "conversion_by_browser"):
+        assert all(0 <= float(row["conversion"]) <= 100 for row in ask(name)) and len(ask(name)) > 1, name
+    assert all(float(row["more"]) > 0 for row in ask("rising_keywords")), ask("rising_keywords")
+    assert all(int(row["without_view"]) > 0 for row in ask("searches_without_view"))
+    assert all(int(row["searches"]) > 0 for row in ask("searches_without_purchase"))
 
 
 def others_reach_the_account(up):
