@@ -1,5 +1,6 @@
 //! What each transform does. Each is a file, and a line here.
 
+mod analyze_text;
 mod geo_point;
 mod mask;
 mod members;
@@ -56,6 +57,7 @@ pub fn compile(step: &Step) -> Result<Box<dyn Apply>, Vec<Mistake>> {
         Step::GeoPoint(settings) => Box::new(geo_point::Locating::new(settings)?),
         Step::Timestamp(settings) => Box::new(timestamp::Timing::new(settings)?),
         Step::UserAgent(settings) => Box::new(user_agent::Reading::new(settings)?),
+        Step::AnalyzeText(settings) => Box::new(analyze_text::Analyzing::new(settings)?),
         Step::Sample(settings) => Box::new(sample::Sampling::new(settings)?),
         Step::Drop(_) => Box::new(Dropping),
         Step::Route(settings) => Box::new(Routing::new(settings)?),

@@ -289,6 +289,29 @@ fn browsers_are_named() {
 }
 
 #[test]
+fn what_texts_say_is_written_beside_them() {
+    let toml = "[[transforms]]\ntype = \"parse_json\"\n[[transforms]]\ntype = \"analyze_text\"\nfield = \"body\"\n";
+    let english = made(toml, r#"{"body":"It broke after a day, I hate it."}"#);
+    let said = &english["text_analysis"];
+    assert_eq!((&said["language"], &said["sentiment"]["label"]), (&"en".into(), &"negative".into()), "{english}");
+    assert!(said["sentiment"]["score"].as_f64().is_some_and(|score| score < -0.05), "{english}");
+    // What can't be said isn't.
+    let german = made(toml, r#"{"body":"Leider ist der Pinsel nach einem Tag kaputt gegangen."}"#);
+    assert_eq!(german["text_analysis"]["language"], "de");
+    assert!(german["text_analysis"].get("sentiment").is_none(), "{german}");
+    assert_eq!(made(toml, r#"{"body":":-)"}"#), json!({"body": ":-)"}));
+    assert_eq!(made(toml, r#"{"body":null}"#), json!({"body": null}));
+    let some = format!("{toml}find = [\"entities\"]\ninto = \"said\"\nnames = {{ brand = [\"Nord\"] }}\n");
+    assert_eq!(
+        made(&some, r#"{"body":"I paid $5 to Nord"}"#),
+        json!({"body": "I paid $5 to Nord", "said": {"entities": {"money": ["$5"], "brand": ["Nord"]}}})
+    );
+    let mut odd = event(r#"{"body":{"a":1}}"#);
+    transforms(toml).apply(&mut odd);
+    assert_eq!(odd.failures().len(), 1);
+}
+
+#[test]
 fn events_are_dropped_and_routed_by_condition_and_by_source() {
     let toml = r#"
         [[transforms]]

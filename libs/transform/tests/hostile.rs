@@ -32,6 +32,8 @@ fn everything() -> Vec<Transform> {
         json!({"type": "timestamp", "field": "time", "formats": ["rfc3339", "iso", "epoch_s", "epoch_ns", "http", "syslog", "rfc2822", "%d/%m/%y %T"], "timezone": "Asia/Tehran"}),
         json!({"type": "user_agent"}),
         json!({"type": "user_agent", "field": "message", "into": "deep.agent"}),
+        json!({"type": "analyze_text", "field": "message", "names": {"kind": ["a", "é"]}}),
+        json!({"type": "analyze_text", "field": "t", "into": "deep.text", "keyphrases": 20}),
         json!({"type": "mask", "what": ["email", "card", "token"], "patterns": ["x(?<secret>[0-9]+)?", "[^ ]*é"]}),
         json!({"type": "mask", "what": ["email", "card", "token"], "by": "last4"}),
         json!({"type": "remove", "fields": ["z", "l.0", "deep.inner.a"]}),

@@ -102,3 +102,36 @@ fn records_that_are_objects_need_no_parser() {
         assert_eq!(String::from_utf8_lossy(&written), expected);
     }
 }
+
+#[test]
+fn what_can_not_be_found_in_texts_is_refused() {
+    let list = list(
+        r#"
+        [[transforms]]
+        type = "parse_json"
+        [[transforms]]
+        type = "analyze_text"
+        field = "body"
+        into = "body.said"
+        find = []
+        keyphrases = 21
+        names = { money = ["x"] }
+        [[transforms]]
+        type = "analyze_text"
+        field = "body"
+        names = { brand = [""] }
+    "#,
+    );
+    let found: Vec<String> = mistakes(&list, &["app"], &[]).iter().map(ToString::to_string).collect();
+    let parts = [
+        "transform 2, `into`: `body.said` is the member that is read, or stands in it; name another one",
+        "transform 2, `find`: nothing is to be found; write some of language,",
+        "transform 2, `keyphrases`: 21 keyphrases are many; write 20 at most",
+        "transform 2, `names`: `money` can't be a kind of names; write small letters",
+        "transform 3, `names`, `brand`: `` of `brand` can't be looked for; write 1 to 200 bytes",
+    ];
+    assert_eq!(found.len(), parts.len(), "{found:#?}");
+    for (found, part) in found.iter().zip(parts) {
+        assert!(found.starts_with(part), "{found}");
+    }
+}

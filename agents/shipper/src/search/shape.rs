@@ -3,10 +3,21 @@
 use std::collections::BTreeMap;
 
 use lakewright_config::agents::shipper::fields::{FieldType, name_mistake, taken_by};
-use lakewright_config::agents::shipper::transforms::{Step, Transform, UserAgent, ValueType};
+use lakewright_config::agents::shipper::transforms::{AnalyzeText, Step, Transform, UserAgent, ValueType};
 
 /// Members of [`UserAgent::into`].
 const OF_BROWSERS: [&str; 5] = ["name", "version", "os", "os_version", "category"];
+
+/// Members of [`AnalyzeText::into`], beside those of `names`.
+const OF_TEXTS: [(&str, FieldType); 7] = [
+    ("language", FieldType::Keyword),
+    ("sentiment.label", FieldType::Keyword),
+    ("sentiment.score", FieldType::Double),
+    ("keyphrases", FieldType::Keyword),
+    ("entities.money", FieldType::Keyword),
+    ("entities.date", FieldType::Keyword),
+    ("entities.percent", FieldType::Keyword),
+];
 
 /// What the templates of an index follow from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +76,10 @@ fn determined(transforms: &[Transform], sources: &[String]) -> BTreeMap<String, 
             }
             Step::UserAgent(UserAgent { into, .. }) => {
                 found.extend(OF_BROWSERS.map(|name| (format!("{into}.{name}"), FieldType::Text)));
+            }
+            Step::AnalyzeText(AnalyzeText { into, names, .. }) => {
+                found.extend(OF_TEXTS.map(|(name, kind)| (format!("{into}.{name}"), kind)));
+                found.extend(names.keys().map(|kind| (format!("{into}.entities.{kind}"), FieldType::Keyword)));
             }
             Step::Rename(rename) => {
                 let moved = rename.fields.iter().filter_map(|(from, to)| Some((to.clone(), found.remove(from)?)));
@@ -131,6 +146,19 @@ mod tests {
             json!({
                 "at": "date", "status": "keyword", "time.took": "double", "ok": "boolean", "peer": "ip", "location": "geo_point",
                 "seen": "date", "a": "double", "b": "long",
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_texts_has_types() {
+        let found = shape(json!({}), json!([{ "type": "analyze_text", "field": "body", "into": "said", "names": { "brand": ["Nord"] } }]));
+        assert_eq!(
+            found,
+            json!({
+                "at": "date", "said.language": "keyword", "said.sentiment.label": "keyword", "said.sentiment.score": "double",
+                "said.keyphrases": "keyword", "said.entities.money": "keyword", "said.entities.date": "keyword",
+                "said.entities.percent": "keyword", "said.entities.brand": "keyword",
             })
         );
     }

@@ -8,7 +8,7 @@ mod settings;
 
 pub use parsers::{LogFormat, ParseJson, ParseLog, ParseLogfmt, ParseRegex};
 pub use settings::{
-    DropEvents, GeoPoint, Hiding, Mask, Order, Remove, Rename, Route, Sample, Secret, Share, Timestamp, Types,
+    AnalyzeText, DropEvents, Finding, GeoPoint, Hiding, Mask, Order, Remove, Rename, Route, Sample, Secret, Share, Timestamp, Types,
     UserAgent, ValueType,
 };
 
@@ -76,6 +76,8 @@ pub enum Step {
     Timestamp(Timestamp),
     /// Takes a browser's name for itself apart.
     UserAgent(UserAgent),
+    /// Says of a text that people wrote in which language it is, whether it praises or complains, what it is about and what it names.
+    AnalyzeText(AnalyzeText),
     /// Keeps a share of the events.
     Sample(Sample),
     /// Leaves out the events that meet `when`.
@@ -86,7 +88,7 @@ pub enum Step {
 
 impl Step {
     /// The words of all types, in the order of the list.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 15] = [
         "parse_json",
         "parse_logfmt",
         "parse_regex",
@@ -98,6 +100,7 @@ impl Step {
         "geo_point",
         "timestamp",
         "user_agent",
+        "analyze_text",
         "sample",
         "drop",
         "route",
@@ -117,9 +120,10 @@ impl Step {
             Self::GeoPoint(_) => 8,
             Self::Timestamp(_) => 9,
             Self::UserAgent(_) => 10,
-            Self::Sample(_) => 11,
-            Self::Drop(_) => 12,
-            Self::Route(_) => 13,
+            Self::AnalyzeText(_) => 11,
+            Self::Sample(_) => 12,
+            Self::Drop(_) => 13,
+            Self::Route(_) => 14,
         }]
     }
 }

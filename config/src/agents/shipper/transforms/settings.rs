@@ -176,6 +176,56 @@ fn browser() -> String {
     "browser".to_owned()
 }
 
+/// Says of a text that people wrote, as a review or a message, in which language it is, whether it praises or complains, what it is about
+/// and what it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnalyzeText {
+    /// The member that is read, and stays.
+    pub field: String,
+    /// The member that takes it, an object.
+    #[serde(default = "text_analysis")]
+    pub into: String,
+    /// What is said. Default: all of it.
+    #[serde(default = "Finding::all")]
+    pub find: Vec<Finding>,
+    /// How many keyphrases are said, at most 20.
+    #[serde(default = "five")]
+    pub keyphrases: u8,
+    /// Names that are looked for, by the member of `entities` that takes them, as `brand = ["Nord Beauty"]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Vec<String>>,
+}
+
+fn text_analysis() -> String {
+    "text_analysis".to_owned()
+}
+
+fn five() -> u8 {
+    5
+}
+
+/// What is said of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Its language, as `en`: `language`.
+    Language,
+    /// Whether an English text praises or complains: `sentiment.label` (`positive`, `neutral`, `negative`) and `sentiment.score`, -1 to 1.
+    Sentiment,
+    /// What it is about, the heaviest first: `keyphrases`.
+    Keyphrases,
+    /// What it names: `entities.money`, `entities.date`, `entities.percent`, and one for each kind of `names`.
+    Entities,
+}
+
+impl Finding {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        vec![Self::Language, Self::Sentiment, Self::Keyphrases, Self::Entities]
+    }
+}
+
 /// Keeps a share of the events and leaves out the rest. Which ones follows from the record's place or from a member, never from
 /// chance: a record that is read twice is decided alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
