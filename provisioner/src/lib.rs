@@ -16,6 +16,7 @@ pub mod intents;
 pub mod kind;
 pub mod kinds;
 pub mod lease;
+mod lookup;
 mod names;
 pub mod permissions;
 mod plain;

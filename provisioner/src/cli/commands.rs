@@ -374,7 +374,9 @@ Example:
     /// Searches the user actions, best hits first, or the logs of hosts, newest line first
     #[command(after_help = "\
 Examples:
-  lakewright search --local \"lipstick stockholm\"
+  lakewright search --local \"Chrome, lipstick, Stockholm, 2023-09\"
+  lakewright search --local --since 7d \"returns from Seoul -safari\"
+  lakewright search --local --explain \"stokholm, bought yesterday\"
   lakewright search --local --log application WARN checkout
   lakewright search --local --log agents            the newest lines
   lakewright search --url https://search.example.com:9200 --limit 50 checkout")]

@@ -1,59 +1,36 @@
-//! `lakewright search`: words in, ranked user actions out, or the newest lines of hosts' logs.
+//! `lakewright search`: a line in, ranked user actions out, or the newest lines of hosts' logs.
 
-use std::fmt::Write as _;
+mod logs;
+mod shown;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
-use lakewright_config::agents::shipper::sources::{index_of, name_mistake};
+use anyhow::{Context as _, Result, anyhow};
+use chrono::NaiveDateTime;
+use clap::{Args, ValueEnum};
 use lakewright_platform::http::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::app::connect::stack_path;
 use crate::app::{Global, Outcome, RunFile, print, say};
+use crate::lookup::{self, Known, facets, query};
 use crate::plain;
+use crate::stack::{Given, load};
 
-/// The members that words are looked for in, and how much a hit in each counts.
-const FIELDS: [&str; 9] = [
-    "search_keywords^3",
-    "product_name^2",
-    "event_type",
-    "location",
-    "category",
-    "brand",
-    "user_id",
-    "user_agent",
-    "ip_address",
-];
-
-/// The members of logs that words are looked for in: those of the application's, of agents' and of the journal's records.
-const LOGGED: [&str; 13] = [
-    "message",
-    "level",
-    "logger",
-    "target",
-    "error",
-    "error.message",
-    "error.type",
-    "MESSAGE",
-    "SYSLOG_IDENTIFIER",
-    "user_id",
-    "request_id",
-    "log_host",
-    "log_path",
-];
-
-/// What the indices of the shipper's topics are named after.
+/// What the indices of the shipper's topics are named after where no stack says so.
 const INDEX: &str = "user-actions";
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is looked for, and where.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The words
+    /// The line: browsers, products, brands, places, actions, times and other words; `"a phrase"`, `-without`, `field:value`
     #[arg(required_unless_present = "log")]
     pub words: Vec<String>,
     /// Looks in a log of hosts, newest line first, all words in each: `application`, `agents`, or another source of the shipper's
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["explain", "since", "format"])]
     pub log: Option<String>,
     /// The search cluster; with user and password, by the variable
     #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
@@ -64,22 +41,36 @@ pub struct Options {
     /// How many hits are shown
     #[arg(long, default_value_t = 10)]
     pub limit: u32,
+    /// Only what was since then, in UTC: `2h`, `7d`, `2w`, or a date, `2023-09-12`, `yesterday`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Shows how the line was understood, a line for each part, and the query
+    #[arg(long)]
+    pub explain: bool,
+    /// How hits are written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: HitFormat,
+}
+
+/// How hits are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HitFormat {
+    /// A line for each hit, and the facets, for people.
+    Text,
+    /// One document with the hits, the facets, and how the line was understood.
+    Json,
 }
 
 /// `lakewright search`.
 pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
-    let (words, limit) = (options.words.join(" "), options.limit);
-    let url = match &options.url {
-        Some(url) => url.clone(),
-        None => {
-            let run = RunFile::read(&global.data)
-                .context("no search cluster is named; --url or LAKEWRIGHT_SEARCH_URL names one")?;
-            run.search
-        }
+    let line = options.words.join(" ");
+    let run = if options.url.is_some() {
+        None
+    } else {
+        let run = RunFile::read(&global.data);
+        Some(run.context("no search cluster is named; --url or LAKEWRIGHT_SEARCH_URL names one")?)
     };
-    let asked = asked(&words, options.log.as_deref(), limit)?;
-    let target = format!("{}/{}-2*/_search", url.trim_end_matches('/'), asked.index);
-    let is_local = options.url.is_none();
+    let url = options.url.clone().or_else(|| run.as_ref().map(|run| run.search.clone())).unwrap_or_default();
     let client = match &options.authority {
         Some(path) => {
             let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
@@ -87,65 +78,128 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
         }
         None => Client::new(&url)?,
     };
-    let answer = client.post(&target, &asked.body, Duration::from_secs(30)).await;
-    let answer = answer.map_err(|error| refused(error, is_local)).context("search")?;
+    let index = index(global, run.as_ref())?;
+    let cluster = Cluster { client, url: url.trim_end_matches('/').to_owned(), is_local: run.is_some() };
+    match &options.log {
+        Some(log) => newest(&cluster, (&line, log), &index, options.limit).await,
+        None => actions(&cluster, &line, &index, options).await,
+    }
+}
+
+/// What the indices of user actions are named after: as the stack says, when it is the one that runs here or nothing does.
+fn index(global: &Global, run: Option<&RunFile>) -> Result<String> {
+    let read = || load(&stack_path(global)?, &Given::new(&global.var));
+    let stack = if global.stack_file.is_some() {
+        Some(read()?)
+    } else if stack_path(global).is_err() {
+        None
+    } else {
+        let stack = read();
+        if stack.is_err() {
+            say(&format!(
+                "Looking in `{INDEX}`: the stack file that is here can't be read, and `lakewright check` says why. Name another with --stack."
+            ));
+        }
+        stack.ok().filter(|stack| run.is_none_or(|run| run.stack == stack.name()))
+    };
+    let named = stack.and_then(|stack| stack.file.search.as_ref().map(|search| search.index.value.clone()));
+    Ok(named.unwrap_or_else(|| INDEX.to_owned()))
+}
+
+/// A search cluster.
+struct Cluster {
+    client: Client,
+    url: String,
+    /// Whether it is that of `lakewright up`.
+    is_local: bool,
+}
+
+impl Cluster {
+    /// Asks the indices of days.
+    async fn search(&self, index: &str, body: &Value) -> Result<Value> {
+        let answer = self.client.post(&format!("{}/{index}-2*/_search", self.url), body, PATIENCE).await;
+        answer.map_err(|error| refused(error, self.is_local)).context("search")
+    }
+
+    /// The values that indices hold, and, where a line may name one, their members.
+    async fn known(&self, index: &str, line: &str) -> Result<Known> {
+        let mut answers = vec![self.search(index, &facets::values()).await?];
+        if let Some(body) = facets::values_as_keywords(&answers[0])
+            && let Ok(answer) = self.search(index, &body).await
+        {
+            // Members that are texts without keywords can't be asked for; then they are looked for as words.
+            answers.push(answer);
+        }
+        let members = if line.contains(':') {
+            let mappings = self.client.get(&format!("{}/{index}-2*/_mapping", self.url), PATIENCE).await;
+            facets::members(&mappings.context("read the members of the index")?)
+        } else {
+            Vec::new()
+        };
+        Ok(facets::known(&answers, members))
+    }
+}
+
+/// User actions, best first.
+async fn actions(cluster: &Cluster, line: &str, index: &str, options: &Options) -> Result<Outcome> {
+    let now = chrono::Utc::now().naive_utc();
+    let since = options.since.as_deref().map(|text| since(text, now)).transpose()?;
+    let understood = lookup::understand(line, &cluster.known(index, line).await?, now)?;
+    let mut sentence = understood.sentence();
+    if let Some(since) = since {
+        sentence.push_str(&since.format(", since %Y-%m-%d %H:%M").to_string());
+    }
+    say(&format!("Looking for {}", plain::line(&sentence)));
+    let body = query::search(&understood, since, options.limit);
+    let answer = cluster.search(index, &body).await?;
+    if options.format == HitFormat::Json {
+        let document = shown::document(line, (&understood, &sentence), &body["query"], &answer);
+        return print(&format!("{}\n", plain::json(&format!("{document:#}"))));
+    }
+    if options.explain {
+        print(&shown::explained(&understood, &body["query"]))?;
+    }
+    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if hits.is_empty() {
+        say(&format!("No user action matches `{}`.", plain::line(line)));
+        return Ok(Outcome::Done);
+    }
+    let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
+    say(&format!("{} of {total} hits, in {} ms:\n", hits.len(), answer["took"]));
+    let mut text: String = hits.iter().map(|hit| shown::hit(hit, &understood)).collect();
+    let facets = shown::facets(&facets::found(&answer));
+    if !facets.is_empty() {
+        text.push('\n');
+        text.push_str(&facets);
+    }
+    print(&text)
+}
+
+/// The time that the option says.
+fn since(text: &str, now: NaiveDateTime) -> Result<NaiveDateTime> {
+    lookup::since(text, now).ok_or_else(|| {
+        let text = plain::line(text);
+        anyhow!("`--since {text}` is no time: write a length as in 30min, 2h, 7d or 2w, or a date as in 2023-09-12 or yesterday")
+    })
+}
+
+/// Lines of a log, newest first.
+async fn newest(cluster: &Cluster, (words, log): (&str, &str), index: &str, limit: u32) -> Result<Outcome> {
+    let asked = logs::asked(words, log, index, limit)?;
+    let answer = cluster.search(&asked.index, &asked.body).await?;
     let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
     if hits.is_empty() {
-        say(&match &options.log {
-            None => format!("No user action matches `{words}`."),
-            Some(log) if words.is_empty() => format!("There is no line of the log `{log}`."),
-            Some(log) => format!("No line of the log `{log}` matches `{words}`."),
+        say(&if words.is_empty() {
+            format!("There is no line of the log `{log}`.")
+        } else {
+            format!("No line of the log `{log}` matches `{words}`.")
         });
         return Ok(Outcome::Done);
     }
     let what = if words.is_empty() { "lines".to_owned() } else { format!("hits for `{words}`") };
     say(&format!("{} of {total} {what}, in {} ms:\n", hits.len(), answer["took"]));
-    let line = if options.log.is_some() { logged } else { shown };
-    print(&hits.iter().map(|hit| line(hit, &words)).collect::<String>())
-}
-
-/// What is asked of which indices.
-struct Asked {
-    /// What their names begin with, before the day.
-    index: String,
-    body: Value,
-}
-
-/// Ranked user actions; or the newest lines of a log that have every word somewhere.
-fn asked(words: &str, log: Option<&str>, limit: u32) -> Result<Asked> {
-    let Some(source) = log else {
-        let query = json!({ "multi_match": { "query": words, "fields": FIELDS, "type": "cross_fields" } });
-        return Ok(Asked { index: INDEX.to_owned(), body: json!({ "query": query, "size": limit }) });
-    };
-    if let Some(mistake) = name_mistake(source) {
-        bail!("`--log {}` is no name of a shipper's source: {mistake}", plain::line(source));
-    }
-    let each = words.split_whitespace();
-    let each: Vec<Value> =
-        each.map(|word| json!({ "multi_match": { "query": word, "fields": LOGGED, "lenient": true } })).collect();
-    let query = if each.is_empty() { json!({ "match_all": {} }) } else { json!({ "bool": { "must": each } }) };
-    let newest = json!([{ "@timestamp": { "order": "desc", "unmapped_type": "date" } }]);
-    Ok(Asked { index: index_of(INDEX, source), body: json!({ "query": query, "sort": newest, "size": limit }) })
-}
-
-/// A line of a log: its time, its host, how grave it is, and what it says, with the words in bold.
-fn logged(hit: &Value, words: &str) -> String {
-    let source = &hit["_source"];
-    let get = |name: &str| source[name].as_str().unwrap_or_default();
-    let time = seconds(get("@timestamp"));
-    let said = ["message", "MESSAGE"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-    let error = match &source["error"] {
-        Value::String(text) => format!("  {text}"),
-        Value::Object(error) => {
-            let parts = ["type", "message"].map(|name| error.get(name).and_then(Value::as_str).unwrap_or_default());
-            format!("  {}", parts.join(" ").trim())
-        }
-        _ => String::new(),
-    };
-    let line = format!("{time}  {:20}  {:5}  {said}{error}", get("log_host"), get("level"));
-    // Customers wrote parts of it.
-    marked(&plain::line(line.trim_end()), words) + "\n"
+    print(&hits.iter().map(|hit| logs::line(hit, words)).collect::<String>())
 }
 
 /// Says what to do where the index on this machine doesn't know the password any more, which `up` notes at its start.
@@ -154,48 +208,6 @@ fn refused(error: anyhow::Error, is_local: bool) -> anyhow::Error {
         return error.context("the password in run.json is of before: restart `lakewright up`");
     }
     error
-}
-
-/// One hit: its score, its time, what was done by whom and where, the words that were found in bold.
-fn shown(hit: &Value, words: &str) -> String {
-    let source = &hit["_source"];
-    let get = |name: &str| source[name].as_str().unwrap_or_default();
-    let time = seconds(get("event_time"));
-    let mut line = format!("{:>6.2}  {time}  {:13}", hit["_score"].as_f64().unwrap_or_default(), get("event_type"));
-    let what =
-        ["search_keywords", "product_name"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-    let place = source["location"].as_array().map(|parts| {
-        let part = |index: usize| parts.get(index).and_then(Value::as_str).unwrap_or_default();
-        format!("{}, {}", part(2), part(3))
-    });
-    let _ = write!(line, "  {:36}  {:28}  {}", what, place.unwrap_or_default(), get("user_id"));
-    // Customers wrote it.
-    marked(&plain::line(line.trim_end()), words) + "\n"
-}
-
-/// A time to the second, as people write it.
-fn seconds(time: &str) -> String {
-    time.get(..19).unwrap_or_default().replace('T', " ")
-}
-
-/// The text with the words in bold, in whatever case they stand in it.
-fn marked(text: &str, words: &str) -> String {
-    let bold = clap::builder::styling::Style::new().bold();
-    let lower = text.to_lowercase();
-    let mut places: Vec<(usize, usize)> = Vec::new();
-    // Lower case may have other lengths; then nothing is marked.
-    for word in words.split_whitespace().map(str::to_lowercase).filter(|_| lower.len() == text.len()) {
-        places.extend(lower.match_indices(&word).map(|(start, found)| (start, start + found.len())));
-    }
-    places.sort_unstable();
-    let (mut out, mut at) = (String::new(), 0);
-    for (start, end) in places {
-        if start >= at && text.is_char_boundary(start) && text.is_char_boundary(end) {
-            let _ = write!(out, "{}{bold}{}{bold:#}", &text[at..start], &text[start..end]);
-            at = end;
-        }
-    }
-    out + &text[at..]
 }
 
 #[cfg(test)]
@@ -210,41 +222,5 @@ mod tests {
         for (status, is_local) in [("401 Unauthorized", false), ("503 Service Unavailable", true)] {
             assert!(!said(status, is_local).contains("run.json"), "{status}");
         }
-    }
-
-    #[test]
-    fn lines_of_a_log_have_every_word_and_the_newest_comes_first() {
-        let logs = asked("checkout ERROR", Some("application"), 5).unwrap();
-        assert_eq!(logs.index, "user-actions-application");
-        let must = logs.body["query"]["bool"]["must"].as_array().unwrap();
-        assert_eq!(
-            must.iter().map(|one| one["multi_match"]["query"].as_str().unwrap()).collect::<Vec<_>>(),
-            ["checkout", "ERROR"]
-        );
-        assert_eq!(logs.body["sort"][0]["@timestamp"]["order"], "desc");
-        let all = asked("", Some("agents"), 5).unwrap();
-        assert!(all.body["query"]["match_all"].is_object(), "{}", all.body);
-        let slip = asked("a", Some("Application"), 5).err().unwrap().to_string();
-        assert!(slip.starts_with("`--log Application` is no name of a shipper's source: at most 40"), "{slip}");
-        let hit = json!({ "_source": {
-            "@timestamp": "2026-01-02T03:04:05.678Z", "log_host": "shop", "level": "ERROR", "message": "checkout\u{1b}[2J",
-            "error": { "type": "Declined", "message": "no funds" },
-        } });
-        let line = anstream::adapter::strip_str(&logged(&hit, "checkout")).to_string();
-        assert_eq!(line, "2026-01-02 03:04:05  shop                  ERROR  checkout\\x1b[2J  Declined no funds\n");
-    }
-
-    #[test]
-    fn what_customers_wrote_acts_on_no_terminal() {
-        let hit = json!({"_score": 1.5, "_source": {
-            "event_time": "2026-01-02T03:04:05.678Z", "event_type": "search\u{1b}[2J", "search_keywords": "red\nlipstick\u{202e}",
-            "location": [59.3, 18.1, "Stock\u{9b}2Jholm", "Sweden"], "user_id": "u-1\u{7}",
-        }});
-        let line = shown(&hit, "lipstick");
-        assert_eq!(plain::styled(&line), line);
-        let text = anstream::adapter::strip_str(&line).to_string();
-        let expected = "  1.50  2026-01-02 03:04:05  search\\x1b[2J  red\\nlipstick\\u{202e}";
-        assert!(text.starts_with(&expected[..42]) && text.ends_with("u-1\\x07\n"), "{text}");
-        assert!(text.contains("red\\nlipstick\\u{202e}") && text.contains("Stock\\x9b2Jholm, Sweden"), "{text}");
     }
 }

@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "reference",
     "names",
     "suggest",
+    "lookup",
     "families",
     "services",
     "intents",
