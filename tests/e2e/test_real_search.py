@@ -139,7 +139,7 @@ def test_up_on_a_real_search_cluster(make_up, cluster):
     assert sum(int(re.sub(r"\s", "", found)) for _, _, found, verdict in verified if verdict == "exact") == documents
 
     found = up.run("search", "--url", url, "lipstick stockholm", check=0)
-    assert "lipstick (product), stockholm (place)" in found.stderr, found.stderr
+    assert "lipstick (product), Stockholm (place)" in found.stderr, found.stderr
     hits, facets = (part.splitlines() for part in found.stdout.split("\n\n"))
     assert any(line.startswith("place     Stockholm") for line in facets), facets
     scores = [float(hit.split()[0]) for hit in hits]

@@ -185,8 +185,8 @@ def test_slips_are_mended_and_said(index):
     hits = done.stdout[start + end:].strip().split("\n\n")[0].splitlines()
     assert len(hits) == 4 and all("lipstick" in hit for hit in hits), hits
     # Words that nobody knows are found with slips too.
-    index_of_words = index.document("u-2x")
-    assert index_of_words["understood"]["parts"][0]["kind"] == "words"
+    words = index.document("gecko")
+    assert words["understood"]["sentence"] == "gecko (words)" and words["total"] == len(ACTIONS), words["understood"]
 
 
 def test_times_bound_what_is_found(index):
@@ -323,4 +323,4 @@ def test_better_ordered_than_words_alone(index):
         words.append(ndcg([number(hit["_id"]) for hit in plain], documents, parts))
     mean = lambda values: sum(values) / len(values)
     print(f"\n{len(lines)} lines, {len(documents)} actions: nDCG@10 {mean(understood):.3f} understood, {mean(words):.3f} by words alone")
-    assert mean(understood) > 0.9 and mean(understood) > mean(words) + 0.2, (mean(understood), mean(words))
+    assert mean(understood) > 0.85 and mean(understood) > mean(words) + 0.3, (mean(understood), mean(words))

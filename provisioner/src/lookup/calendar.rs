@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use chrono::{Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-use super::words::Token;
+use super::words::{Kind, Token};
 pub use words::{Class, Unit};
 
 mod numbers;
@@ -110,7 +110,7 @@ struct Reader<'a> {
 
 /// The span of time that the words begin with, and how many words it is.
 pub fn read(tokens: &[Token], now: NaiveDateTime) -> Option<(usize, Span)> {
-    let end = tokens.iter().position(|token| !(token.is_word() || token.raw.is_empty()));
+    let end = tokens.iter().position(|token| !(token.is_word() || token.kind == Kind::Break));
     let reader = Reader { tokens: &tokens[..end.unwrap_or(tokens.len())], now };
     reader.span()
 }
@@ -139,7 +139,7 @@ impl Reader<'_> {
     /// How many words from a place on are one expression of the class that is wanted.
     fn class<T>(&self, at: usize, wanted: impl Fn(Class) -> Option<T>) -> Option<(usize, T)> {
         (1..=LONGEST.min(self.tokens.len().saturating_sub(at))).rev().find_map(|count| {
-            let words: Vec<&str> = self.tokens[at..at + count].iter().map(|token| token.fold.as_str()).collect();
+            let words: Vec<&str> = (at..at + count).filter_map(|at| self.fold(at)).collect();
             let found = CLASSES.get(words.join(" ").as_str())?.iter().find_map(|class| wanted(*class))?;
             Some((count, found))
         })
@@ -163,8 +163,9 @@ impl Reader<'_> {
         at
     }
 
+    /// The word at a place, empty for a break.
     fn fold(&self, at: usize) -> Option<&str> {
-        self.tokens.get(at).map(|token| token.fold.as_str())
+        self.tokens.get(at).map(|token| if token.is_word() { token.fold.as_str() } else { "" })
     }
 
     /// A span with all that may stand around it.
@@ -230,7 +231,7 @@ impl Reader<'_> {
     fn ago(&self, at: usize, today: NaiveDate) -> Option<(usize, Span)> {
         let before = self.is(at, Class::AgoBefore);
         let at = before.unwrap_or(at);
-        let count = numbers::count(self.fold(at)?)?;
+        let count = numbers::count_said(self.fold(at)?)?;
         let (at, unit) = self.unit(at + 1)?;
         let at = match (self.is(at, Class::Ago), before) {
             (Some(at), _) => at,
@@ -270,14 +271,14 @@ impl Reader<'_> {
         {
             return Some((next, Span::unit(unit, today, -1)?));
         }
-        let number = self.fold(at).and_then(numbers::count);
+        let number = self.fold(at).and_then(numbers::count_said);
         if let (Some(count), Some(next)) = (number, self.is(at + 1, Class::Last))
             && let Some((next, unit)) = self.unit(next)
         {
             return Some((next, Span::since(moved(self.now, unit, -i32::try_from(count).ok()?)?)));
         }
         if let Some(next) = self.is(at, Class::Last) {
-            if let Some(count) = self.fold(next).and_then(numbers::count)
+            if let Some(count) = self.fold(next).and_then(numbers::count_said)
                 && let Some((next, unit)) = self.unit(next + 1)
             {
                 return Some((next, Span::since(moved(self.now, unit, -i32::try_from(count).ok()?)?)));

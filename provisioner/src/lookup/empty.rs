@@ -161,3 +161,22 @@ pub static EMPTY: &[&str] = &[
     "人",
     "ユーザー",
 ];
+
+/// Words that leave out what follows them, as a minus does; folded.
+pub static WITHOUT: &[&str] = &[
+    "not",
+    "without",
+    "except",
+    "excluding",
+    "ohne",
+    "nicht",
+    "ausser",
+    "sans",
+    "sauf",
+    "sin",
+    "excepto",
+    "salvo",
+    "utan",
+    "utom",
+    "ej",
+];

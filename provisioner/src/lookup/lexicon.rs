@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::dictionary::{ACTIONS, BROWSERS};
-use super::empty::EMPTY;
+use super::empty::{EMPTY, WITHOUT};
 use super::parts::Field;
 use super::places::{CITIES, COUNTRIES};
 use super::stem::Language;
@@ -165,7 +165,7 @@ impl Lexicon {
 
     /// Whether a word says nothing by itself.
     pub fn is_empty_word(&self, word: &str) -> bool {
-        self.empty.contains(word) || word == ".."
+        self.empty.contains(word) || word == ".." || WITHOUT.contains(&word)
     }
 
     /// The longest name that words begin with, and how many words it has.

@@ -21,6 +21,7 @@ pub use calendar::since;
 pub use parts::{Field, Meaning, Part};
 
 use crate::{plain, suggest};
+use empty::WITHOUT;
 use lexicon::Lexicon;
 use words::{Kind, Token};
 
@@ -89,12 +90,25 @@ pub fn understand(line: &str, known: &Known, now: NaiveDateTime) -> Result<Under
             token.corrected = true;
         }
     }
+    without(&mut tokens);
     let mut reader = Reader { tokens: &tokens, lexicon: &lexicon, known, now, parts: Vec::new(), behind: None };
     let mut at = 0;
     while at < tokens.len() {
         at = reader.next(at)?;
     }
     Ok(Understood { parts: reader.parts })
+}
+
+/// Takes a word like `without` for a minus before what follows it.
+fn without(tokens: &mut [Token]) {
+    for at in 1..tokens.len() {
+        let (before, rest) = tokens.split_at_mut(at);
+        let (word, next) = (&mut before[at - 1], &mut rest[0]);
+        if word.is_word() && WITHOUT.contains(&word.fold.as_str()) && next.kind != Kind::Break {
+            next.excluded = true;
+            word.kind = Kind::Break;
+        }
+    }
 }
 
 impl Understood {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::calendar::Span;
+use super::places::COUNTRIES;
 
 /// What a known value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,10 +120,17 @@ impl fmt::Display for Part {
             write!(formatter, "{slip} → ")?;
         }
         let value = self.value();
-        // Upper and lower case as it was typed.
-        let shown = if value.to_lowercase() == self.typed.to_lowercase() { &self.typed } else { &value };
+        let same = value.to_lowercase() == self.typed.to_lowercase();
         match &self.meaning {
-            Meaning::Known { field, .. } => write!(formatter, "{shown} ({})", field.word()),
+            // What is no name is said as it was typed.
+            Meaning::Known { field: Field::Product | Field::Category, .. } if same => {
+                write!(formatter, "{} ({})", self.typed, self.kind())
+            }
+            Meaning::Known { field: Field::Country, .. } => {
+                let names = COUNTRIES.iter().find(|(code, _)| *code == value).and_then(|(_, names)| names.first());
+                write!(formatter, "{} (place)", names.copied().unwrap_or(&value))
+            }
+            Meaning::Known { field, .. } => write!(formatter, "{value} ({})", field.word()),
             Meaning::Time(_) | Meaning::Phrase(_) => formatter.write_str(&value),
             Meaning::Exact { .. } => write!(formatter, "{value} (as it is)"),
             Meaning::Text(_) => write!(formatter, "{value} (words)"),

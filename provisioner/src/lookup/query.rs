@@ -102,10 +102,9 @@ fn one(part: &Part) -> Value {
         Meaning::Phrase(text) => {
             json!({ "multi_match": { "query": text, "fields": FIELDS, "type": "phrase", "lenient": true } })
         }
-        Meaning::Exact { member, value, whole } => {
-            let kind = if *whole { "match_phrase" } else { "match" };
-            if member == TIME { json!({ "match": { member: value } }) } else { json!({ kind: { member: value } }) }
-        }
+        Meaning::Exact { member, value, whole: true } if member != TIME => json!({ "match_phrase": { member: value } }),
+        // All words of a text; of other types the value.
+        Meaning::Exact { member, value, .. } => json!({ "match": { member: { "query": value, "operator": "and" } } }),
         Meaning::Text(words) => text(words, part.excluded),
     }
 }

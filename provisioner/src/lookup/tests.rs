@@ -94,7 +94,11 @@ fn a_line_is_said_as_it_was_understood() {
         ("stokholm lipsticks -edge", "stokholm → Stockholm (place), lipstick (product), not Edge (browser)"),
         ("returns from Seoul last week", "return (action), Seoul (place), 2023-10-09 to 2023-10-15"),
         ("unicorn \"green tea\" user_id:u-1", "unicorn (words), \"green tea\", user_id:u-1 (as it is)"),
-        ("Kunden in SE, in the", "Kunden (words), SE (place)"),
+        ("Kunden in SE, in the", "Kunden (words), Sweden (place)"),
+        (
+            "jeans ohne Berlin, not Samsung Internet",
+            "jeans (product), not Berlin (place), not Samsung Internet (browser)",
+        ),
         ("the", "everything"),
     ] {
         assert_eq!(sentence(line), expected, "{line}");
@@ -126,7 +130,7 @@ fn values_of_one_field_are_alternatives_and_fields_are_conditions() {
 #[test]
 fn an_index_that_holds_nothing_leaves_words_and_the_dictionary() {
     let understood = understand("Chrome lipstick bought in Sweden", &Known::default(), now()).expect("understood");
-    assert_eq!(understood.sentence(), "Chrome (browser), lipstick (words), purchase (action), SE (place)");
+    assert_eq!(understood.sentence(), "Chrome (browser), lipstick (words), purchase (action), Sweden (place)");
 }
 
 #[test]

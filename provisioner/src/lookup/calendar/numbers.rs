@@ -4,8 +4,27 @@ use chrono::{Datelike as _, NaiveDate, NaiveDateTime};
 
 use super::{Reader, Span, Unit, latest, moved};
 
+/// Two to ten, in English, German, French, Spanish and Swedish. One is an article as well.
+const WORDS: [&[&str]; 9] = [
+    &["two", "zwei", "deux", "dos", "tva"],
+    &["three", "drei", "trois", "tres", "tre"],
+    &["four", "vier", "quatre", "cuatro", "fyra"],
+    &["five", "funf", "fuenf", "cinq", "cinco", "fem"],
+    &["six", "sechs", "seis", "sex"],
+    &["seven", "sieben", "sept", "siete", "sju"],
+    &["eight", "acht", "huit", "ocho", "atta"],
+    &["nine", "neun", "neuf", "nueve", "nio"],
+    &["ten", "zehn", "dix", "diez", "tio"],
+];
+
+/// A small number in digits, or in letters up to ten.
+pub fn count_said(fold: &str) -> Option<u32> {
+    let said = || (2..).zip(WORDS).find_map(|(number, words)| words.contains(&fold).then_some(number));
+    count(fold).or_else(said)
+}
+
 /// A small number.
-pub fn count(fold: &str) -> Option<u32> {
+fn count(fold: &str) -> Option<u32> {
     let number = fold.parse::<u32>().ok().filter(|_| fold.bytes().all(|byte| byte.is_ascii_digit()))?;
     (number <= 10_000).then_some(number)
 }
@@ -209,6 +228,8 @@ mod tests {
             ("9月から10月", "2023-09-01 to 2023-10-31"),
             ("2023-02-30", "none"),
             ("from Seoul", "none"),
+            ("the last two weeks", "since 2023-10-04 12:00"),
+            ("il y a sept jours", "2023-10-11"),
             ("last 99999999 days", "none"),
             ("last shop", "none"),
         ] {
