@@ -1,4 +1,5 @@
-"""The line of `lakewright search`, on the index of this machine: how it is understood, what is found, and in which order.
+"""The line of `lakewright search`: how it is understood, what is found, and in which order. On the index of this machine, and with
+`LAKEWRIGHT_LONG=1` on a real OpenSearch too.
 
 `test_better_ordered_than_words_alone` is where the figures of docs/search-line.md come from; `-s` shows them.
 """
@@ -6,6 +7,7 @@
 import datetime
 import json
 import math
+import os
 import random
 import shutil
 import subprocess
@@ -13,7 +15,11 @@ import urllib.request
 
 import pytest
 
+import ports
 from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET
+from test_real_search import Cluster
+
+LONG = os.environ.get("LAKEWRIGHT_LONG") == "1"
 
 LINES = ROOT / "provisioner" / "src" / "lookup" / "lines"
 KNOWN = json.loads((LINES / "known.json").read_text())
@@ -40,7 +46,7 @@ COUNTRY = {city: country for country, cities in CITIES.items() for city in citie
 TEXT = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
 # What the shipper's template makes of members that nobody declared.
 TEMPLATE = {
-    "index_patterns": ["*-2*"],
+    "index_patterns": ["user-actions-2*", "visits-2*", "ordered-2*"],
     "template": {
         "settings": {"number_of_shards": 1, "number_of_replicas": 0},
         "mappings": {
@@ -55,7 +61,7 @@ WORDS = [
 ]
 
 
-class Index:
+class Local:
     """The index of this machine, in a process of its own."""
 
     def __init__(self, folder):
@@ -64,7 +70,28 @@ class Index:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         self.url = json.loads(self.process.stdout.readline())["search"]
-        self.folder = folder
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(timeout=60) == 0
+
+
+class Real(Cluster):
+    """OpenSearch without its security."""
+
+    def __init__(self, _folder):
+        super().__init__(ports.row(2))
+        self.script("start")
+
+    def stop(self):
+        self.script("stop")
+
+
+class Index:
+    """An index, and the command that asks it."""
+
+    def __init__(self, url, folder):
+        self.url, self.folder = url, folder
         self.ask("PUT", "/_index_template/actions", TEMPLATE)
 
     def ask(self, method, path, body, kind="application/json"):
@@ -90,10 +117,6 @@ class Index:
 
     def document(self, *words):
         return json.loads(self.search("--format", "json", *words).stdout)
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(timeout=60) == 0
 
 
 def action(event_type, time, city="Stockholm", browser="Chrome", product=None, keywords=None, **more):
@@ -123,12 +146,16 @@ ACTIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory):
-    index = Index(tmp_path_factory.mktemp("line"))
-    index.put("user-actions", ACTIONS)
-    yield index
-    index.stop()
+@pytest.fixture(scope="module", params=[Local, Real] if LONG else [Local])
+def index(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("line")
+    server = request.param(folder)
+    try:
+        index = Index(server.url, folder)
+        index.put("user-actions", ACTIONS)
+        yield index
+    finally:
+        server.stop()
 
 
 def stack_of(index, name):
@@ -202,10 +229,11 @@ def test_times_bound_what_is_found(index):
 
 
 def test_programs_get_one_document(index):
-    document = index.document("lipstick", "stokholm", "--limit", "1")
-    assert document["total"] == 4 and len(document["hits"]) == 1
-    assert document["hits"][0]["highlight"]["search_keywords"] == ["matte <em>lipstick</em> stockholm"]
-    assert document["hits"][0]["source"] == ACTIONS[0]
+    document = index.document("lipstick", "stokholm", "--limit", "3")
+    assert document["total"] == 4 and len(document["hits"]) == 3
+    document = index.document("lipstick", "stokholm")
+    search = next(hit for hit in document["hits"] if hit["id"] == "user-actions-0")
+    assert search["highlight"]["search_keywords"] == ["matte <em>lipstick</em> stockholm"] and search["source"] == ACTIONS[0]
     assert [(part["kind"], part["value"], part["corrected"]) for part in document["understood"]["parts"]] == [
         ("product", "lipstick", []), ("city", "Stockholm", ["stokholm"]),
     ]
