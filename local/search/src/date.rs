@@ -1,13 +1,18 @@
 //! Times as queries write them: by formats, in parts, by date arithmetic, in a zone.
 
+mod calendar;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use chrono::{
     DateTime, Datelike as _, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _,
     Timelike as _, Utc,
 };
 use chrono_tz::Tz;
+
+pub use calendar::{Step, Steps, millis};
+pub use written::Written;
 
 /// The zone that times without one are in.
 #[derive(Debug, Clone, Copy)]

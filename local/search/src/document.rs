@@ -1,16 +1,20 @@
 //! How a document is laid out in tantivy.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 use tantivy::schema::{
-    FAST, Field, IndexRecordOption, JsonObjectOptions, OwnedValue, STORED, STRING, Schema, TEXT, TextFieldIndexing,
+    FAST, Field, IndexRecordOption, JsonObjectOptions, OwnedValue, STORED, STRING, Schema, TextFieldIndexing,
 };
 use tantivy::{DateTime, TantivyDocument};
 
+use crate::analysis;
 use crate::date::Reading;
 use crate::field::FieldType;
 use crate::mapping::Mappings;
 use crate::members::scalar;
 use crate::place::Place;
+use crate::stamp::{self, Stamp};
 
 /// The longest text that is found as a whole under `.keyword`, in characters.
 const KEYWORD_CHARS: usize = 256;
@@ -18,6 +22,10 @@ const KEYWORD_CHARS: usize = 256;
 const KEYWORD_BYTES: usize = 32_766;
 /// The name of the field with the document's own fields, in aggregations and sort orders.
 pub const FIELDS: &str = "doc";
+/// The name of the field with texts as a whole.
+pub const WHOLES: &str = "keyword";
+/// The name of the field with their lengths.
+pub const LENGTHS: &str = "lengths";
 
 /// The tantivy fields.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +36,20 @@ pub struct Layout {
     pub index: Field,
     /// The document's id.
     pub id: Field,
+    /// Which change of its index it is of.
+    pub seq_no: Field,
+    /// The start of the index that it was made in.
+    pub primary_term: Field,
+    /// How often it was changed.
+    pub version: Field,
     /// The document as it came.
     pub source: Field,
     /// Its fields, each as its mapping has it: texts in words, numbers, booleans, times, and places as `lat` and `lon`.
     pub fields: Field,
     /// Its texts as a whole.
     pub keywords: Field,
-    /// All its values in words.
-    pub all: Field,
+    /// How long each field is: a text's words, or how many different values another one has.
+    pub lengths: Field,
 }
 
 impl Layout {
@@ -50,16 +64,20 @@ impl Layout {
             key: builder.add_text_field("_key", STRING),
             index: builder.add_text_field("_index", STRING | STORED | FAST),
             id: builder.add_text_field("_id", STRING | STORED | FAST),
+            seq_no: builder.add_u64_field(stamp::SEQ_NO, FAST),
+            primary_term: builder.add_u64_field(stamp::PRIMARY_TERM, FAST),
+            version: builder.add_u64_field(stamp::VERSION, FAST),
             source: builder.add_text_field("_source", STORED),
             fields: builder.add_json_field(
                 FIELDS,
                 JsonObjectOptions::default().set_indexing_options(words).set_fast("raw").set_expand_dots_enabled(),
             ),
             keywords: builder.add_json_field(
-                "keyword",
-                JsonObjectOptions::default().set_indexing_options(whole).set_expand_dots_enabled(),
+                WHOLES,
+                JsonObjectOptions::default().set_indexing_options(whole).set_fast("raw").set_expand_dots_enabled(),
             ),
-            all: builder.add_text_field("all", TEXT),
+            lengths: builder
+                .add_json_field(LENGTHS, JsonObjectOptions::default().set_fast("raw").set_expand_dots_enabled()),
         };
         (builder.build(), layout)
     }
@@ -75,16 +93,20 @@ impl Layout {
         (index, id): (&str, &str),
         source: &Map<String, Value>,
         mappings: &Mappings,
+        stamp: Stamp,
     ) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         document.add_text(self.key, Self::key_of(index, id));
         document.add_text(self.index, index);
         document.add_text(self.id, id);
+        document.add_u64(self.seq_no, stamp.seq_no);
+        document.add_u64(self.primary_term, stamp.primary_term);
+        document.add_u64(self.version, stamp.version);
         document.add_text(self.source, serde_json::to_string(source).unwrap_or_default());
         let indices = [index.to_owned()];
-        let mut laying = Laying { mappings, indices: &indices, all: String::new() };
+        let mut laying = Laying { mappings, indices: &indices, words: BTreeMap::new(), wholes: BTreeSet::new() };
         let (fields, keywords) = laying.members("", source);
-        document.add_text(self.all, laying.all);
+        document.add_object(self.lengths, laying.lengths());
         document.add_object(self.keywords, keywords.into_iter().collect());
         document.add_object(self.fields, fields.into_iter().collect());
         document
@@ -97,10 +119,25 @@ type Both = (Vec<(String, OwnedValue)>, Vec<(String, OwnedValue)>);
 struct Laying<'a> {
     mappings: &'a Mappings,
     indices: &'a [String],
-    all: String,
+    /// How many words each text has.
+    words: BTreeMap<String, i64>,
+    /// Values of which one is as good as several, by their fields.
+    wholes: BTreeSet<(String, String)>,
 }
 
 impl Laying<'_> {
+    fn lengths(&self) -> BTreeMap<String, OwnedValue> {
+        let mut lengths = self.words.clone();
+        for (field, _) in &self.wholes {
+            *lengths.entry(field.clone()).or_default() += 1;
+        }
+        lengths
+            .into_iter()
+            .filter(|(_, length)| *length > 0)
+            .map(|(field, length)| (field, OwnedValue::I64(length)))
+            .collect()
+    }
+
     fn members(&mut self, prefix: &str, members: &Map<String, Value>) -> Both {
         let (mut fields, mut keywords) = (Vec::new(), Vec::new());
         for (name, value) in members {
@@ -148,19 +185,30 @@ impl Laying<'_> {
 
     fn scalar(&mut self, path: &str, kind: FieldType, value: &Value) -> (Option<OwnedValue>, Option<OwnedValue>) {
         let Some(text) = scalar(value) else { return (None, None) };
-        self.all.push_str(&text);
-        self.all.push('\n');
+        let is_short = text.chars().count() <= KEYWORD_CHARS && self.mappings.has_keyword(self.indices, path);
+        let whole = is_short.then(|| OwnedValue::Str(text.clone()));
+        if is_short {
+            self.wholes.insert((format!("{path}.keyword"), text.clone()));
+        }
         match kind {
             FieldType::Text => {
-                let is_short = text.chars().count() <= KEYWORD_CHARS && self.mappings.has_keyword(self.indices, path);
-                let whole = is_short.then(|| OwnedValue::Str(text.clone()));
+                *self.words.entry(path.to_owned()).or_default() += analysis::words(&text).len() as i64;
                 (Some(OwnedValue::Str(text)), whole)
             }
             FieldType::Keyword | FieldType::Ip | FieldType::Flattened => {
+                if text.len() <= KEYWORD_BYTES {
+                    self.wholes.insert((path.to_owned(), text.clone()));
+                }
                 let whole = (text.len() <= KEYWORD_BYTES).then_some(OwnedValue::Str(text));
                 (whole.clone(), whole)
             }
-            kind => (typed(kind, value, &text), None),
+            kind => {
+                let found = typed(kind, value, &text);
+                if kind == FieldType::Boolean && found.is_some() {
+                    self.wholes.insert((path.to_owned(), text));
+                }
+                (found, whole)
+            }
         }
     }
 
@@ -176,8 +224,6 @@ impl Laying<'_> {
             }
             value => {
                 let text = scalar(value)?;
-                self.all.push_str(&text);
-                self.all.push('\n');
                 (text.len() <= KEYWORD_BYTES).then_some(OwnedValue::Str(text))
             }
         }

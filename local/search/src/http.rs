@@ -1,6 +1,8 @@
 //! The HTTP endpoints.
 
+mod aliases;
 mod asked;
+mod documents;
 mod keeping;
 mod searching;
 mod templates;
@@ -10,29 +12,29 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, Request, State};
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use axum::{Json, http::StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::answer::SearchError;
-use crate::login::{self, Who};
+use crate::login;
+use crate::operation::{Operation, Outcome};
 use crate::patience::Patience;
 use crate::search;
-use crate::snapshot::resolve;
-use crate::strict;
-use crate::writer::{Done, Operation, Outcome, Store};
+use crate::snapshot::{concrete, resolve};
+use crate::template;
+use crate::writer::Store;
 use crate::{Logins, Product};
+use asked::{Asked, Parameters};
 
 /// The largest request with documents, in bytes, as Elasticsearch has it.
 const LARGEST: usize = 100 * 1024 * 1024;
 /// The largest of another kind.
 const LARGEST_QUERY: usize = 2 * 1024 * 1024;
-/// The longest id of a document, in bytes.
-const LONGEST_ID: usize = 512;
 /// How long a search may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -41,19 +43,17 @@ type Answer = Result<Json<Value>, SearchError>;
 
 /// The routes, for those who may log in, or for everybody.
 pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>, product: Product) -> Router {
-    let documents = Router::new()
-        .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
-        .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
-        .layer(DefaultBodyLimit::max(LARGEST));
+    let documents = documents::bulk_routes().layer(DefaultBodyLimit::max(LARGEST));
     Router::new()
         .route("/", get(about))
         .route("/_cluster/health", get(health))
         .route("/_cat/indices", get(list))
         .route("/_refresh", post(refresh).get(refresh))
         .route("/{index}", put(create_index).delete(delete_index).get(describe).head(exists))
-        .route("/{index}/_mapping", get(describe))
+        .route("/{index}/_mapping", get(mapping).put(put_mapping).post(put_mapping))
         .route("/{index}/_refresh", post(refresh).get(refresh))
-        .route("/{index}/_doc/{id}", get(get_document).put(put_document).post(put_document).delete(delete_document))
+        .merge(documents::routes())
+        .merge(aliases::routes())
         .merge(templates::routes())
         .merge(searching::routes())
         .fallback(unknown)
@@ -137,14 +137,32 @@ async fn refresh() -> Json<Value> {
     Json(json!({ "_shards": { "total": 1, "successful": 1, "failed": 0 } }))
 }
 
-async fn create_index(State(store): Shared, Path(index): Path<String>) -> Answer {
+async fn create_index(
+    State(store): Shared,
+    Extension(product): Extension<Product>,
+    Path(index): Path<String>,
+    Query(parameters): Parameters,
+    body: Bytes,
+) -> Answer {
+    settled(format!("/{index}"), parameters)?;
     check_name(&index)?;
-    one(&store, Operation::CreateIndex { index: index.clone() }).await?;
+    let body = parse(&body)?;
+    template::check_index(&body, product)?;
+    one(&store, Operation::CreateIndex { index: index.clone(), body }).await?;
     Ok(Json(json!({ "acknowledged": true, "shards_acknowledged": true, "index": index })))
 }
 
+/// Reads the parameters of a change that is done when it is answered.
+fn settled(path: String, parameters: Vec<(String, String)>) -> Result<(), SearchError> {
+    let mut asked = Asked::new(path, parameters);
+    for name in ["timeout", "master_timeout", "cluster_manager_timeout", "wait_for_active_shards", "allow_no_indices"] {
+        asked.take(name);
+    }
+    asked.end()
+}
+
 async fn delete_index(State(store): Shared, Path(expression): Path<String>) -> Answer {
-    let names = resolve(&store.mappings.read(), &expression)?;
+    let names = concrete(&store.mappings.read(), &expression)?;
     for index in names {
         one(&store, Operation::DeleteIndex { index }).await?;
     }
@@ -161,7 +179,33 @@ async fn exists(State(store): Shared, Path(expression): Path<String>) -> StatusC
 async fn describe(State(store): Shared, Path(expression): Path<String>) -> Answer {
     let mappings = store.mappings.read();
     let names = resolve(&mappings, &expression)?;
+    let described = |name: String| {
+        let mut described = mappings.describe(&name);
+        described["aliases"] = Value::Object(mappings.aliases.named(&name, &["*"]));
+        (name, described)
+    };
+    Ok(Json(Value::Object(names.into_iter().map(described).collect())))
+}
+
+async fn mapping(State(store): Shared, Path(expression): Path<String>) -> Answer {
+    let mappings = store.mappings.read();
+    let names = resolve(&mappings, &expression)?;
     Ok(Json(Value::Object(names.into_iter().map(|name| (name.clone(), mappings.describe(&name))).collect())))
+}
+
+async fn put_mapping(
+    State(store): Shared,
+    Extension(product): Extension<Product>,
+    Path(expression): Path<String>,
+    Query(parameters): Parameters,
+    body: Bytes,
+) -> Answer {
+    settled(format!("/{expression}/_mapping"), parameters)?;
+    let body = parse(&body)?;
+    template::check_mapping(&body, product)?;
+    let indices = resolve(&store.mappings.read(), &expression)?;
+    one(&store, Operation::SetMapping { indices, body }).await?;
+    Ok(Json(json!({ "acknowledged": true })))
 }
 
 /// Searches beside the requests. Dropped, because its client has gone, it ends the search.
@@ -170,178 +214,9 @@ async fn blocking(work: impl FnOnce(&Patience) -> Result<Value, SearchError> + S
     tokio::task::spawn_blocking(move || work(&patience)).await.map_err(SearchError::internal)?.map(Json)
 }
 
-async fn get_document(State(store): Shared, Path((index, id)): Path<(String, String)>) -> Response {
-    match blocking(move |patience| search::document(&store, &index, &id, patience)).await {
-        Ok(answer) if answer.0["found"] == json!(false) => (StatusCode::NOT_FOUND, answer).into_response(),
-        other => other.into_response(),
-    }
-}
-
-async fn put_document(State(store): Shared, Path((index, id)): Path<(String, String)>, body: Bytes) -> Response {
-    let work = async {
-        check_name(&index)?;
-        let source = strict::document(&body)?;
-        one(&store, Operation::Index { index: index.clone(), id: id.clone(), source }).await
-    };
-    match work.await {
-        Ok(done) => {
-            let (status, result) = told(done);
-            (status, Json(json!({ "_index": index, "_id": id, "result": result }))).into_response()
-        }
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn delete_document(State(store): Shared, Path((index, id)): Path<(String, String)>) -> Response {
-    match one(&store, Operation::Delete { index: index.clone(), id: id.clone() }).await {
-        Ok(done) => {
-            let (status, result) = told(done);
-            (status, Json(json!({ "_index": index, "_id": id, "result": result }))).into_response()
-        }
-        Err(error) => error.into_response(),
-    }
-}
-
 async fn one(store: &Store, operation: Operation) -> Outcome {
     let mut outcomes = store.apply(vec![operation]).await?;
     outcomes.pop().unwrap_or_else(|| Err(SearchError::internal("the writer gave no answer")))
-}
-
-async fn bulk_anywhere(store: Shared, Extension(who): Extension<Who>, body: Bytes) -> Answer {
-    bulk(store, &who, None, body).await
-}
-
-async fn bulk_into(store: Shared, Path(index): Path<String>, Extension(who): Extension<Who>, body: Bytes) -> Answer {
-    bulk(store, &who, Some(index), body).await
-}
-
-/// An item of a bulk request: what it is called, index and id, and the operation or why it is none.
-struct Item {
-    action: &'static str,
-    index: String,
-    id: String,
-    operation: Result<Operation, SearchError>,
-}
-
-async fn bulk(State(store): Shared, who: &Who, default: Option<String>, body: Bytes) -> Answer {
-    let begun = std::time::Instant::now();
-    let mut items = parse_bulk(&body, default.as_deref())?;
-    for item in &mut items {
-        if let Err(refusal) = who.may_write(item.action, &item.index) {
-            item.operation = Err(refusal);
-        }
-    }
-    let mut told_items = Vec::with_capacity(items.len());
-    let mut operations = Vec::new();
-    for item in items {
-        let refused = match item.operation {
-            Ok(operation) => {
-                operations.push(operation);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        told_items.push((item.action, item.index, item.id, refused));
-    }
-    let mut outcomes = store.apply(operations).await?.into_iter();
-    let mut errors = false;
-    let answers: Vec<Value> = told_items
-        .into_iter()
-        .map(|(action, index, id, refused)| {
-            let outcome = match refused {
-                Some(error) => Err(error),
-                None => outcomes.next().unwrap_or_else(|| Err(SearchError::internal("the writer gave no answer"))),
-            };
-            let mut item = json!({ "_index": index, "_id": id });
-            match outcome {
-                Ok(done) => {
-                    let (status, result) = told(done);
-                    item["result"] = json!(result);
-                    item["status"] = json!(status.as_u16());
-                }
-                Err(error) => {
-                    errors = true;
-                    item["status"] = json!(error.status);
-                    item["error"] = error.body();
-                }
-            }
-            json!({ action: item })
-        })
-        .collect();
-    Ok(Json(json!({ "took": begun.elapsed().as_millis() as u64, "errors": errors, "items": answers })))
-}
-
-fn told(done: Done) -> (StatusCode, &'static str) {
-    match done {
-        Done::Created => (StatusCode::CREATED, "created"),
-        Done::Updated => (StatusCode::OK, "updated"),
-        Done::Deleted => (StatusCode::OK, "deleted"),
-        Done::NotFound => (StatusCode::NOT_FOUND, "not_found"),
-        Done::DeletedSome(_) => (StatusCode::OK, "deleted"),
-    }
-}
-
-fn parse_bulk(body: &[u8], default: Option<&str>) -> Result<Vec<Item>, SearchError> {
-    if !body.ends_with(b"\n") {
-        return Err(SearchError::illegal("The bulk request must be terminated by a newline [\\n]"));
-    }
-    let mut lines = body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let mut items = Vec::new();
-    while let Some((number, line)) = lines.next() {
-        let malformed =
-            |what: &str| SearchError::illegal(format!("Malformed action/metadata line [{}]: {what}", number + 1));
-        let header: Map<String, Value> = serde_json::from_slice(line).map_err(|error| malformed(&error.to_string()))?;
-        let (action, details) = header.iter().next().ok_or_else(|| malformed("no action"))?;
-        let text = |name: &str| details.get(name).and_then(Value::as_str);
-        let index = text("_index").or(default).ok_or_else(|| malformed("no index"))?.to_owned();
-        let id = text("_id").map_or_else(|| uuid_like(items.len(), number), str::to_owned);
-        let source = |lines: &mut dyn Iterator<Item = (usize, &[u8])>| -> Result<Result<Map<String, Value>, SearchError>, SearchError> {
-            let (_, line) = lines.next().ok_or_else(|| malformed("the document is missing"))?;
-            Ok(strict::document(line))
-        };
-        let named = check_name(&index).and_then(|()| check_id(&id));
-        if id.len() > LONGEST_ID {
-            let length = id.len();
-            return Err(SearchError {
-                status: 400,
-                kind: "action_request_validation_exception",
-                reason: format!(
-                    "Validation Failed: 1: id [{id}] is too long, must be no longer than {LONGEST_ID} bytes but was: {length};"
-                ),
-            });
-        }
-        let (action, operation) = match action.as_str() {
-            "index" => {
-                let source = source(&mut lines)?;
-                let (index, id) = (index.clone(), id.clone());
-                ("index", named.and(source).map(|source| Operation::Index { index, id, source }))
-            }
-            "create" => {
-                let source = source(&mut lines)?;
-                let (index, id) = (index.clone(), id.clone());
-                ("create", named.and(source).map(|source| Operation::Create { index, id, source }))
-            }
-            "delete" => {
-                let operation = Operation::Delete { index: index.clone(), id: id.clone() };
-                ("delete", named.map(|()| operation))
-            }
-            other => {
-                return Err(malformed(&format!("unknown action [{other}]; this index knows index, create, delete")));
-            }
-        };
-        items.push(Item { action, index, id, operation });
-    }
-    Ok(items)
-}
-
-/// An id for a document that came without one: unique by time and place.
-fn uuid_like(position: usize, line: usize) -> String {
-    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
-    format!("{nanos:x}-{position:x}-{line:x}")
-}
-
-fn check_id(id: &str) -> Result<(), SearchError> {
-    if id.is_empty() { Err(SearchError::illegal("if _id is specified it must not be empty")) } else { Ok(()) }
 }
 
 fn check_name(index: &str) -> Result<(), SearchError> {

@@ -3,6 +3,7 @@
 //! What `_bulk` has answered is on disk and is found by the next search: every answer waits for a commit, which
 //! requests that arrive together share.
 
+mod aliases;
 mod analysis;
 mod answer;
 mod cursors;
@@ -13,13 +14,16 @@ mod http;
 mod login;
 mod mapping;
 mod members;
+mod operation;
 mod patience;
 mod pattern;
 mod place;
 mod query;
 mod rebuild;
+mod scoring;
 mod search;
 mod snapshot;
+mod stamp;
 mod strict;
 mod template;
 mod writer;
@@ -38,9 +42,9 @@ use tokio_util::sync::CancellationToken;
 use crate::writer::Store;
 
 /// The layout of the data folder; another one can't be read.
-const VERSION: &str = "2";
-/// The layout before it, from which documents are brought over.
-const BEFORE: &str = "1";
+const VERSION: &str = "3";
+/// The layouts before it, from which documents are brought over.
+const BEFORE: [&str; 2] = ["1", "2"];
 
 /// What an index is started with.
 #[derive(Debug, Clone)]
@@ -129,7 +133,7 @@ fn check_version(data: &std::path::Path) -> Result<()> {
     let path = data.join("VERSION");
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == VERSION => rebuild::forget(data),
-        Ok(found) if found.trim() == BEFORE => {
+        Ok(found) if BEFORE.contains(&found.trim()) => {
             rebuild::rebuild(data).with_context(|| format!("renew the search index in {}", data.display()))?;
             rebuild::seal(data, VERSION)?;
             rebuild::forget(data)

@@ -2,7 +2,7 @@
 
 mod learn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 pub use learn::Unfit;
 
+use crate::aliases::{Aliases, Change};
+use crate::answer::SearchError;
 use crate::field::FieldType;
 use crate::pattern::matches;
 use crate::template::Rules;
@@ -37,6 +39,12 @@ pub struct Mappings {
     /// Policies by name.
     #[serde(default)]
     pub policies: BTreeMap<String, Policy>,
+    /// Other names of indices.
+    #[serde(default)]
+    pub aliases: Aliases,
+    /// How often the index was started.
+    #[serde(default)]
+    pub starts: u64,
 }
 
 impl Mappings {
@@ -62,16 +70,83 @@ impl Mappings {
         self.indices.contains_key(index)
     }
 
-    /// Makes an empty index by its template; false when there is one.
-    pub fn create(&mut self, index: &str) -> bool {
-        if self.contains(index) {
-            return false;
+    /// The index to which documents go that are sent to a name: its own, which need not exist, or that of an alias.
+    ///
+    /// # Errors
+    /// The alias is of several, of which none is the one.
+    pub fn writable(&self, name: &str) -> Result<String, SearchError> {
+        Ok(self.aliases.writable(name)?.unwrap_or(name).to_owned())
+    }
+
+    /// The only index that a name stands for.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn only(&self, name: &str) -> Result<String, SearchError> {
+        let Some(mut indices) = self.aliases.of(name) else {
+            return if self.contains(name) { Ok(name.to_owned()) } else { Err(SearchError::no_index(name)) };
+        };
+        match (indices.next(), indices.next()) {
+            (Some(only), None) => Ok(only.to_owned()),
+            _ => Err(SearchError::illegal(format!(
+                "alias [{name}] has more than one index associated with it, can't execute a single index op"
+            ))),
         }
-        let rules = Rules::of(&self.templates, index);
-        let fields = rules.as_ref().map(Rules::fields).unwrap_or_default();
+    }
+
+    /// Changes the other names of indices, all or none.
+    ///
+    /// # Errors
+    /// A change can't be made.
+    pub fn rename(&mut self, changes: &[Change]) -> Result<(), SearchError> {
+        let taken: BTreeSet<&str> = self.indices.keys().map(String::as_str).collect();
+        self.aliases.change(changes, &taken)
+    }
+
+    /// Makes an empty index by its template and what a request says; false when there is one.
+    ///
+    /// # Errors
+    /// What is said can't be.
+    pub fn create(&mut self, index: &str, body: &Value) -> Result<bool, SearchError> {
+        if self.contains(index) {
+            return Ok(false);
+        }
+        if self.aliases.contains(index) {
+            return Err(SearchError {
+                status: 400,
+                kind: "invalid_index_name_exception",
+                reason: format!("Invalid index name [{index}], already exists as alias"),
+            });
+        }
+        let made = Rules::of(&self.templates, index, body).map_err(SearchError::mapping)?;
+        let fields = made.as_ref().map(|(rules, _)| rules.fields()).unwrap_or_default();
+        let names = made.as_ref().map(|(_, names)| names.clone()).unwrap_or_default();
+        let changes = names.into_iter().map(|(alias, said)| {
+            crate::aliases::check(&alias)?;
+            let body = crate::aliases::body(&said)?;
+            Ok(Change::Add { indices: vec![index.to_owned()], aliases: vec![alias], body })
+        });
+        let changes = changes.collect::<Result<Vec<_>, SearchError>>()?;
         self.indices.insert(index.to_owned(), fields);
-        self.rules.extend(rules.map(|rules| (index.to_owned(), rules)));
-        true
+        if let Err(error) = self.rename(&changes) {
+            self.indices.remove(index);
+            return Err(error);
+        }
+        self.rules.extend(made.map(|(rules, _)| (index.to_owned(), rules)));
+        Ok(true)
+    }
+
+    /// Gives an index more fields, or says more of those that it has.
+    ///
+    /// # Errors
+    /// A field has another type already, or there would be too many.
+    pub fn extend(&mut self, index: &str, body: &Value) -> Result<(), SearchError> {
+        let known = self.indices.get(index).ok_or_else(|| SearchError::no_index(index))?;
+        let mut rules = self.rules.get(index).cloned().unwrap_or_default();
+        let fields = rules.extend(body, known).map_err(SearchError::illegal)?;
+        self.indices.entry(index.to_owned()).or_default().extend(fields);
+        self.rules.insert(index.to_owned(), rules);
+        Ok(())
     }
 
     /// How many replicas an index has: one, unless its template says otherwise.
@@ -88,6 +163,7 @@ impl Mappings {
     pub fn remove(&mut self, index: &str) {
         self.indices.remove(index);
         self.rules.remove(index);
+        self.aliases.forget(index);
     }
 
     /// The type of a field in the first of the indices that knows it; of what stands in an object that is kept flat, a text as a
@@ -103,11 +179,19 @@ impl Mappings {
         })
     }
 
-    /// The fields with words or values that a pattern names in one of the indices.
+    /// The fields with words or values that a pattern names in one of the indices, texts as a whole among them.
     pub fn fitting(&self, indices: &[String], pattern: &str) -> Vec<String> {
         let fields = indices.iter().filter_map(|index| self.indices.get(index)).flatten();
-        let found = fields.filter(|(name, kind)| **kind != FieldType::Object && matches(pattern, name));
-        let mut names: Vec<String> = found.map(|(name, _)| name.clone()).collect();
+        let has_values = |kind: FieldType| {
+            use FieldType::{Binary, Disabled, Flattened, GeoPoint, Object};
+            !matches!(kind, Object | GeoPoint | Binary | Disabled | Flattened)
+        };
+        let wholes = |name: &String| {
+            let whole = self.has_keyword(indices, name).then(|| format!("{name}.keyword"));
+            std::iter::once(name.clone()).chain(whole)
+        };
+        let all = fields.filter(|(_, kind)| has_values(**kind)).flat_map(|(name, _)| wholes(name));
+        let mut names: Vec<String> = all.filter(|name| matches(pattern, name)).collect();
         names.sort();
         names.dedup();
         names
@@ -129,7 +213,8 @@ impl Mappings {
     /// # Errors
     /// A value doesn't fit the type that its field has, or there would be too many; then nothing is taken in.
     pub fn learn(&mut self, index: &str, source: &Map<String, Value>) -> Result<bool, Unfit> {
-        let is_new = self.create(index);
+        let is_new =
+            self.create(index, &Value::Null).map_err(|error| Unfit { kind: error.kind, reason: error.reason })?;
         let (fields, rules) = (&self.indices[index], self.rules.get(index));
         match learn::new_fields(fields, rules, source) {
             Ok(new) => {

@@ -2,6 +2,7 @@
 //!
 //! Whatever isn't understood is refused by its name: nothing of a request is left out without a word.
 
+mod address;
 mod exact;
 mod expand;
 mod geo;
@@ -15,6 +16,7 @@ mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -26,6 +28,7 @@ use crate::document::Layout;
 use crate::mapping::Mappings;
 use crate::members::Members;
 use crate::patience::Patience;
+use crate::scoring::Statistics;
 
 pub use exact::text_term;
 
@@ -37,13 +40,22 @@ pub const CLAUSES: usize = 65_536;
 /// How deep queries may be nested, as Elasticsearch has it.
 const DEEPEST: usize = 30;
 
-/// A word that is looked for, and the field in which it is; none for anywhere.
+/// A word that is looked for, and the field in which it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
     /// The field.
-    pub field: Option<String>,
+    pub field: String,
     /// The word.
     pub text: String,
+}
+
+/// What a query says beside what it finds.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// The words that are looked for, to highlight them.
+    pub notes: HashSet<Note>,
+    /// The queries that have names.
+    pub named: Vec<(String, Box<dyn Query>)>,
 }
 
 /// What queries are understood by.
@@ -51,6 +63,8 @@ pub struct Note {
 pub struct Parser<'a> {
     /// What is searched, for its words.
     pub searcher: &'a Searcher,
+    /// What scores are made of.
+    pub statistics: &'a Arc<Statistics>,
     /// The fields.
     pub layout: Layout,
     /// The types of the documents' fields.
@@ -67,11 +81,21 @@ pub struct Parser<'a> {
     pub left: &'a Cell<usize>,
     /// The words that are looked for; none where what is found mustn't fit.
     pub notes: Option<&'a RefCell<HashSet<Note>>>,
+    /// The queries that have names.
+    pub named: &'a RefCell<Vec<(String, Box<dyn Query>)>>,
 }
 
 impl Parser<'_> {
-    /// The query that finds what the clause describes.
+    /// The query that finds what the clause describes. Its name, if it has one, is kept.
     pub fn clause(&self, clause: &Value) -> Parsed {
+        let found = self.nameless(clause)?;
+        if let Some(name) = name_of(clause)? {
+            self.named.borrow_mut().push((name.to_owned(), found.box_clone()));
+        }
+        Ok(found)
+    }
+
+    fn nameless(&self, clause: &Value) -> Parsed {
         if self.depth > DEEPEST {
             return Err(SearchError::illegal(format!(
                 "The nested depth of the query exceeds the maximum nested depth for bool queries: [{DEEPEST}]"
@@ -132,9 +156,9 @@ impl Parser<'_> {
     }
 
     /// Takes note of a word that is looked for.
-    fn note(&self, field: Option<&str>, text: &str) {
+    fn note(&self, field: &str, text: &str) {
         if let Some(notes) = self.notes {
-            notes.borrow_mut().insert(Note { field: field.map(str::to_owned), text: text.to_owned() });
+            notes.borrow_mut().insert(Note { field: field.to_owned(), text: text.to_owned() });
         }
     }
 
@@ -193,6 +217,16 @@ impl Parser<'_> {
         }
         Ok(boosted(Box::new(BooleanQuery::with_minimum_required_clauses(clauses, minimum)), boost))
     }
+}
+
+/// The name of a query: of its own, or beside what is looked for in its field.
+fn name_of(clause: &Value) -> Result<Option<&str>, SearchError> {
+    let Some((kind, body)) = clause.as_object().and_then(|members| members.iter().next()) else { return Ok(None) };
+    let within = ["match", "match_phrase", "term", "prefix", "wildcard", "range"].contains(&kind.as_str());
+    let inner = || body.as_object()?.values().find_map(|value| value.get("_name").filter(|_| within));
+    let name = body.get("_name").or_else(inner);
+    name.map(|name| name.as_str().ok_or_else(|| SearchError::parsing(format!("[{kind}] [_name] must be a text"))))
+        .transpose()
 }
 
 /// The boost of a query that has no other members.

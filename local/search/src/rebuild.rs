@@ -1,5 +1,6 @@
 //! Bringing the documents of an older layout into the present one.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -15,6 +16,7 @@ use tantivy::{Directory as _, Index, IndexWriter, TantivyDocument};
 use crate::analysis;
 use crate::document::Layout;
 use crate::mapping::Mappings;
+use crate::stamp::Stamp;
 use crate::writer::WRITER_BYTES;
 
 /// Writes the documents in `segments` of the data folder anew. What was written stays until all of it is: begun once more after a
@@ -89,11 +91,15 @@ fn copy(from: &Path, to: &Path, mappings: &Mappings) -> Result<()> {
     let mut addresses: Vec<_> = searcher.search(&AllQuery, &DocSetCollector)?.into_iter().collect();
     addresses.sort();
     tracing::info!(documents = addresses.len(), "the search index is brought into a new layout");
+    let mut changes: HashMap<String, u64> = HashMap::new();
     for address in addresses {
         let document: TantivyDocument = searcher.doc(address)?;
         let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
         let source: Map<String, Value> = serde_json::from_str(text(source_field)).context("a document is no JSON")?;
-        writer.add_document(layout.document((text(index_field), text(id_field)), &source, mappings))?;
+        let change = changes.entry(text(index_field).to_owned()).or_default();
+        let stamp = Stamp { seq_no: *change, primary_term: 1, version: 1 };
+        *change += 1;
+        writer.add_document(layout.document((text(index_field), text(id_field)), &source, mappings, stamp))?;
     }
     writer.commit().context("commit the segments")?;
     writer.wait_merging_threads().context("merge the segments")?;
@@ -108,8 +114,8 @@ mod tests {
     use super::*;
     use crate::{Config, Product};
 
-    /// A data folder of the older layout with one document.
-    fn older(folder: &Path) {
+    /// A data folder of an older layout with one document.
+    fn older(folder: &Path, version: &str) {
         let segments = folder.join("segments");
         std::fs::create_dir_all(&segments).expect("made");
         let mut schema = Schema::builder();
@@ -128,7 +134,7 @@ mod tests {
             .learn("a", serde_json::from_str::<Value>(text).expect("JSON").as_object().expect("an object"))
             .expect("learned");
         std::fs::write(folder.join("mappings.json"), serde_json::to_vec(&mappings).expect("JSON")).expect("written");
-        std::fs::write(folder.join("VERSION"), "1").expect("written");
+        std::fs::write(folder.join("VERSION"), version).expect("written");
     }
 
     /// How many documents a query finds.
@@ -144,10 +150,10 @@ mod tests {
 
     #[tokio::test]
     async fn documents_of_an_older_layout_are_found_wherever_a_kill_came() {
-        for killed in 0..4 {
+        for (killed, version) in (0..4).flat_map(|killed| [(killed, "1"), (killed, "2")]) {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path();
-            older(path);
+            older(path, version);
             match killed {
                 // In the middle of writing;
                 1 => std::fs::create_dir_all(path.join("segments.new/half")).expect("made"),
@@ -166,7 +172,7 @@ mod tests {
                 (serde_json::json!({"term": {"n": 5}}), 1),
                 (serde_json::json!({"match": {"text": "don"}}), 0),
             ] {
-                assert_eq!(found(path, query.clone()).await, count, "killed at {killed}: {query}");
+                assert_eq!(found(path, query.clone()).await, count, "layout {version}, killed at {killed}: {query}");
             }
             assert!(!path.join("segments.old").exists() && !path.join("segments.new").exists());
         }

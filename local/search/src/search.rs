@@ -7,13 +7,11 @@ pub mod sort;
 mod source;
 pub mod top;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tantivy::aggregation::agg_req::Aggregations;
-use tantivy::aggregation::{AggContextParams, AggregationCollector};
 use tantivy::collector::{Count, TopDocs};
-use tantivy::query::Query;
+use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, TantivyDocument};
 
@@ -21,8 +19,9 @@ use crate::answer::{SearchError, shards};
 use crate::field::FieldType;
 use crate::members::Members;
 use crate::patience::Patience;
-use crate::query::Note;
+use crate::query::Marks;
 use crate::snapshot::Snapshot;
+use crate::stamp::{self, Stamp};
 use crate::writer::Store;
 use sort::{Key, Of, Sorted};
 use top::{Found, Top};
@@ -49,7 +48,8 @@ pub fn search(
     (patience, after): (&Patience, Option<&End>),
 ) -> Result<(Value, Option<End>), SearchError> {
     let begun = std::time::Instant::now();
-    let (query, notes) = snapshot.query(store.layout, request.query, patience)?;
+    let (query, marks) = snapshot.query(store.layout, request.query, patience)?;
+    let named = Named::of(snapshot, &marks)?;
     let query = patience.limit(query);
     let (found, keys) = found(snapshot, request, &query, after)?;
     patience.check()?;
@@ -60,8 +60,12 @@ pub fn search(
     let mut bytes = 0;
     for (values, score, address) in found.hits.into_iter().skip(request.from) {
         patience.check()?;
-        let score = if by_score || request.scored { json!(score) } else { Value::Null };
-        let mut hit = shown((store, snapshot), (request, &notes), (address, score), &mut bytes)?;
+        let score = if by_score || request.scored { written(score) } else { Value::Null };
+        let mut hit = shown((store, snapshot), (request, &marks), (address, score), &mut bytes)?;
+        let names = named.of_hit(snapshot, address)?;
+        if !names.is_empty() {
+            hit["matched_queries"] = json!(names);
+        }
         if bytes > MOST_BYTES {
             return Err(SearchError::too_large(MOST_BYTES));
         }
@@ -72,7 +76,7 @@ pub fn search(
         end = Some(End { values, place: address });
     }
     let highest =
-        if by_score || request.scored { json!(found.highest.filter(|_| found.total > 0)) } else { Value::Null };
+        found.highest.filter(|_| found.total > 0 && (by_score || request.scored)).map_or(Value::Null, written);
     let mut answer = json!({
         "took": begun.elapsed().as_millis() as u64,
         "timed_out": false,
@@ -88,18 +92,25 @@ pub fn search(
         if request.least.is_some() {
             return Err(SearchError::illegal("[min_score] beside aggregations isn't known here"));
         }
-        let types = (&*snapshot.mappings, snapshot.indices.as_slice());
-        let request = aggregations::request(wanted, types)?;
-        let request: Aggregations =
-            serde_json::from_value(request).map_err(|error| SearchError::parsing(error.to_string()))?;
-        let collector = AggregationCollector::from_aggs(request, AggContextParams::default());
-        let results = snapshot.searcher.search(&query, &collector)?;
-        let mut results = serde_json::to_value(results).map_err(SearchError::internal)?;
-        aggregations::shown(&mut results, wanted, types);
+        let documents = snapshot.searcher.search(&query, &aggregations::Documents)?;
+        let find = |filter: &Value| {
+            let (filter, _) = snapshot.query(store.layout, Some(filter), patience)?;
+            let found = snapshot.searcher.search(&patience.limit(filter), &aggregations::Documents)?;
+            Ok(found.into_iter().collect())
+        };
+        let of =
+            aggregations::Of { searcher: &snapshot.searcher, mappings: &snapshot.mappings, indices: &snapshot.indices };
+        let reading = aggregations::Reading { of, find: &find, patience, depth: 0 };
+        let results = aggregations::aggregated(wanted, reading, &documents)?;
         answer["aggregations"] = results;
     }
     patience.check()?;
     Ok((answer, end))
+}
+
+/// A score with as many digits as tell it from others of 32 bits.
+fn written(score: f32) -> Value {
+    json!(score.to_string().parse::<f64>().unwrap_or_else(|_| f64::from(score)))
 }
 
 /// The hits to the last that is wanted, and the keys that they are sorted by.
@@ -152,7 +163,7 @@ fn found(
             let given = with_fields
                 .iter()
                 .zip(values)
-                .map(|((key, field), value)| key.given(value, field.map(|(_, kind)| kind)));
+                .map(|((key, field), value)| key.given(value, field.as_ref().map(|(_, kind)| *kind)));
             Some((given.collect::<Result<Vec<_>, _>>()?, None))
         }
         (None, None) => None,
@@ -163,10 +174,34 @@ fn found(
     Ok((found, keys))
 }
 
+/// The queries that have names.
+struct Named<'a>(Vec<(&'a str, Box<dyn Weight>)>);
+
+impl<'a> Named<'a> {
+    fn of(snapshot: &Snapshot, marks: &'a Marks) -> Result<Self, SearchError> {
+        let scoring = || EnableScoring::disabled_from_searcher(&snapshot.searcher);
+        let each = marks.named.iter().map(|(name, query)| Ok((name.as_str(), query.weight(scoring())?)));
+        Ok(Self(each.collect::<Result<_, SearchError>>()?))
+    }
+
+    /// The names of those that find a hit.
+    fn of_hit(&self, snapshot: &Snapshot, at: DocAddress) -> Result<BTreeSet<&'a str>, SearchError> {
+        let segment = snapshot.searcher.segment_reader(at.segment_ord);
+        let mut names = BTreeSet::new();
+        for (name, weight) in &self.0 {
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            if scorer.doc() == at.doc_id || scorer.doc() < at.doc_id && scorer.seek(at.doc_id) == at.doc_id {
+                names.insert(*name);
+            }
+        }
+        Ok(names)
+    }
+}
+
 /// A hit as it is shown.
 fn shown(
     (store, snapshot): (&Store, &Snapshot),
-    (request, notes): (&Request<'_>, &HashSet<Note>),
+    (request, marks): (&Request<'_>, &Marks),
     (address, score): (DocAddress, Value),
     bytes: &mut usize,
 ) -> Result<Value, SearchError> {
@@ -177,8 +212,21 @@ fn shown(
     let source: Value = serde_json::from_str(&source).map_err(SearchError::internal)?;
     let mut hit = json!({ "_index": text(store.layout.index), "_id": text(store.layout.id), "_score": score });
     let is_text = |field: &str| snapshot.mappings.field(&snapshot.indices, field) == Some(FieldType::Text);
-    if let Some(marked) = request.highlight.as_ref().and_then(|highlight| highlight.of(&source, notes, is_text)) {
+    if let Some(marked) = request.highlight.as_ref().and_then(|highlight| highlight.of(&source, &marks.notes, is_text))
+    {
         hit["highlight"] = marked;
+    }
+    if request.version || request.stamped {
+        let mut all = json!({});
+        Stamp::of(snapshot.searcher.segment_reader(address.segment_ord), address.doc_id)?.put(&mut all);
+        let stamped = [
+            (stamp::VERSION, request.version),
+            (stamp::SEQ_NO, request.stamped),
+            (stamp::PRIMARY_TERM, request.stamped),
+        ];
+        for (name, _) in stamped.into_iter().filter(|(_, is_asked)| *is_asked) {
+            hit[name] = all[name].take();
+        }
     }
     if let Some(source) = request.sources.of(source) {
         hit["_source"] = source;
@@ -211,14 +259,20 @@ pub fn count(
 /// # Errors
 /// There is no such index, or the time is over.
 pub fn document(store: &Store, index: &str, id: &str, patience: &Patience) -> Result<Value, SearchError> {
-    if !store.mappings.read().contains(index) {
-        return Err(SearchError::no_index(index));
-    }
-    let body = json!({ "query": { "ids": { "values": [id] } }, "size": 1 });
-    let snapshot = store.snapshot(index, false)?;
+    let index = store.mappings.read().only(index)?;
+    let body = json!({
+        "query": { "ids": { "values": [id] } }, "size": 1, "version": true, "seq_no_primary_term": true,
+    });
+    let snapshot = store.snapshot(&index, false)?;
     let (found, _) = search((store, &snapshot), &Request::read(&body)?, (patience, None))?;
     Ok(match found["hits"]["hits"].get(0) {
-        Some(hit) => json!({ "_index": index, "_id": id, "found": true, "_source": hit["_source"] }),
+        Some(hit) => {
+            let mut found = json!({ "_index": index, "_id": id, "found": true, "_source": hit["_source"] });
+            for name in [stamp::VERSION, stamp::SEQ_NO, stamp::PRIMARY_TERM] {
+                found[name] = hit[name].clone();
+            }
+            found
+        }
         None => json!({ "_index": index, "_id": id, "found": false }),
     })
 }

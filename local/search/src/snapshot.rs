@@ -1,7 +1,6 @@
 //! What is searched: the documents and their fields as they were at some time.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,14 +13,40 @@ use crate::mapping::Mappings;
 use crate::members::Members;
 use crate::patience::Patience;
 use crate::pattern::matches;
-use crate::query::{CLAUSES, Note, Parser};
+use crate::query::{CLAUSES, Marks, Parser};
+use crate::scoring::Statistics;
 
-/// The existing indices that an expression names: names and patterns with `*`, separated by commas.
+/// The existing indices that an expression names: names, other names and patterns with `*`, separated by commas.
 ///
 /// # Errors
 /// A name without `*` that doesn't exist.
 pub fn resolve(mappings: &Mappings, expression: &str) -> Result<Vec<String>, SearchError> {
     resolved(mappings, expression, false)
+}
+
+/// The existing indices that an expression names by their own names.
+///
+/// # Errors
+/// A name without `*` that doesn't exist, or is another name of one.
+pub fn concrete(mappings: &Mappings, expression: &str) -> Result<Vec<String>, SearchError> {
+    let mut found: Vec<String> = Vec::new();
+    for part in expression.split(',').map(str::trim) {
+        if part.is_empty() || part == "_all" || part.contains('*') {
+            let pattern = if part.contains('*') { part } else { "*" };
+            found.extend(mappings.names().filter(|name| matches(pattern, name)).map(str::to_owned));
+        } else if mappings.aliases.contains(part) {
+            return Err(SearchError::illegal(format!(
+                "The provided expression [{part}] matches an alias, specify the corresponding concrete indices instead."
+            )));
+        } else if mappings.contains(part) {
+            found.push(part.to_owned());
+        } else {
+            return Err(SearchError::no_index(part));
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// The same; names that don't exist are left out if that is no fault.
@@ -32,6 +57,9 @@ fn resolved(mappings: &Mappings, expression: &str, is_lenient: bool) -> Result<V
             found.extend(mappings.names().map(str::to_owned));
         } else if part.contains('*') {
             found.extend(mappings.names().filter(|name| matches(part, name)).map(str::to_owned));
+            found.extend(mappings.aliases.fitting(part).map(str::to_owned));
+        } else if let Some(indices) = mappings.aliases.of(part) {
+            found.extend(indices.map(str::to_owned));
         } else if mappings.contains(part) {
             found.push(part.to_owned());
         } else if !is_lenient {
@@ -52,6 +80,8 @@ pub struct Snapshot {
     pub mappings: Arc<Mappings>,
     /// The indices.
     pub indices: Vec<String>,
+    /// Whether it counts in all of them together how rare words are.
+    pub together: bool,
 }
 
 impl Snapshot {
@@ -66,10 +96,10 @@ impl Snapshot {
         is_lenient: bool,
     ) -> Result<Self, SearchError> {
         let indices = resolved(&mappings, expression, is_lenient)?;
-        Ok(Self { searcher, mappings, indices })
+        Ok(Self { searcher, mappings, indices, together: false })
     }
 
-    /// The query, limited to the indices, and the words that it looks for.
+    /// The query, limited to the indices, and what it says beside.
     ///
     /// # Errors
     /// The query can't be.
@@ -78,10 +108,12 @@ impl Snapshot {
         layout: Layout,
         query: Option<&Value>,
         patience: &Patience,
-    ) -> Result<(Box<dyn Query>, HashSet<Note>), SearchError> {
-        let (left, notes) = (Cell::new(CLAUSES), RefCell::default());
+    ) -> Result<(Box<dyn Query>, Marks), SearchError> {
+        let (left, notes, named) = (Cell::new(CLAUSES), RefCell::default(), RefCell::default());
+        let statistics = Arc::new(Statistics::new(&self.searcher, (&self.indices, self.together), patience)?);
         let parser = Parser {
             searcher: &self.searcher,
+            statistics: &statistics,
             layout,
             mappings: &self.mappings,
             indices: &self.indices,
@@ -90,6 +122,7 @@ impl Snapshot {
             depth: 0,
             left: &left,
             notes: Some(&notes),
+            named: &named,
         };
         let all = json!({ "match_all": {} });
         let wanted = parser.clause(query.unwrap_or(&all))?;
@@ -98,7 +131,7 @@ impl Snapshot {
             (Occur::Must, wanted),
             (Occur::Must, Box::new(BoostQuery::new(Box::new(within), 0.0))),
         ]);
-        Ok((Box::new(query), notes.into_inner()))
+        Ok((Box::new(query), Marks { notes: notes.into_inner(), named: named.into_inner() }))
     }
 
     /// The query of a request to delete what it finds.

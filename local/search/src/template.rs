@@ -1,14 +1,17 @@
 //! Index templates: what an index gets when it is made.
 
+mod judge;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Product;
-use crate::answer::SearchError;
 use crate::field::{FieldType, MOST};
 use crate::pattern::matches;
+
+pub use judge::{check, check_index, check_mapping};
 
 /// Settings of indices that a template may give, with what they begin with.
 const SETTINGS: [&str; 6] = [
@@ -24,6 +27,7 @@ const LIFECYCLE: &str = "index.lifecycle.name";
 
 /// What an index got from its template.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rules {
     /// Mappings by field.
     properties: BTreeMap<String, Value>,
@@ -38,21 +42,90 @@ pub struct Rules {
     /// The policy that deletes it.
     pub lifecycle: Option<String>,
     /// How many copies of it there should be.
-    #[serde(default = "one")]
     pub replicas: usize,
 }
 
-/// The replicas of an index whose template says nothing of them.
-fn one() -> usize {
-    1
+impl Default for Rules {
+    /// Those of an index without a template.
+    fn default() -> Self {
+        Self {
+            properties: BTreeMap::new(),
+            dynamic: BTreeMap::new(),
+            ignore_malformed: false,
+            limit: MOST,
+            is_dynamic: true,
+            lifecycle: None,
+            replicas: 1,
+        }
+    }
 }
 
 impl Rules {
-    /// Those of a new index: of the template with the highest priority of those for such a name.
-    pub fn of(templates: &BTreeMap<String, Value>, index: &str) -> Option<Self> {
+    /// Those of a new index, and its other names: of the template with the highest priority of those for such a name, and of a request,
+    /// which goes before it.
+    pub fn of(
+        templates: &BTreeMap<String, Value>,
+        index: &str,
+        body: &Value,
+    ) -> Result<Option<(Self, Map<String, Value>)>, String> {
         let fits = |body: &&Value| patterns(body).any(|pattern| matches(pattern, index));
-        let chosen = templates.values().filter(fits).max_by_key(|body| priority(body))?;
-        Self::read(&chosen["template"], None).ok()
+        let chosen = templates.values().filter(fits).max_by_key(|body| priority(body));
+        if chosen.is_none() && body.as_object().is_none_or(Map::is_empty) {
+            return Ok(None);
+        }
+        let whole = |settings: &Value| {
+            let mut found = BTreeMap::new();
+            flat("", settings, &mut found);
+            Value::Object(found.into_iter().collect())
+        };
+        let mut both = chosen.map_or(Value::Null, |chosen| chosen["template"].clone());
+        let mut own = body.clone();
+        // A setting is written in several ways.
+        for part in [&mut both, &mut own] {
+            if part["settings"].is_object() {
+                part["settings"] = whole(&part["settings"]);
+            }
+        }
+        merge(&mut both, &own);
+        let names = both["aliases"].as_object().cloned().unwrap_or_default();
+        Ok(Some((Self::read(&both, None)?, names)))
+    }
+
+    /// Takes the mappings of a request in; the fields that they give, of those that are known.
+    pub fn extend(
+        &mut self,
+        body: &Value,
+        known: &BTreeMap<String, FieldType>,
+    ) -> Result<BTreeMap<String, FieldType>, String> {
+        let mut given = BTreeMap::new();
+        nested("", &body["properties"], None, &mut given)?;
+        let mut fields = BTreeMap::new();
+        for (path, mapping) in given {
+            let kind = field_type(&mapping, None)?;
+            if let Some(there) = known.get(&path).filter(|there| **there != kind) {
+                return Err(format!(
+                    "mapper [{path}] cannot be changed from type [{}] to [{}]",
+                    there.name(),
+                    kind.name()
+                ));
+            }
+            let text = || serde_json::json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 256 } } });
+            let before = self.mapping(&path, kind).cloned();
+            let mut merged = before.unwrap_or_else(|| match known.get(&path) {
+                Some(FieldType::Text) => text(),
+                _ => mapping.clone(),
+            });
+            merge(&mut merged, &mapping);
+            self.properties.insert(path.clone(), merged);
+            fields.insert(path, kind);
+        }
+        if known.len() + fields.keys().filter(|path| !known.contains_key(*path)).count() > self.limit {
+            return Err(format!("Limit of total fields [{}] has been exceeded", self.limit));
+        }
+        if !body["dynamic"].is_null() {
+            self.is_dynamic = plain(&body["dynamic"]) == "true";
+        }
+        Ok(fields)
     }
 
     /// The types of the fields that it has from the beginning.
@@ -118,41 +191,22 @@ impl Rules {
             limit: limit.transpose()?.unwrap_or(MOST),
             is_dynamic: !matches!(plain(&mappings["dynamic"]).as_str(), "false" | "strict"),
             lifecycle: text(LIFECYCLE),
-            replicas: text("index.number_of_replicas").and_then(|count| count.parse().ok()).unwrap_or_else(one),
+            replicas: text("index.number_of_replicas").and_then(|count| count.parse().ok()).unwrap_or(1),
         })
     }
 }
 
-/// Judges a template before it is kept.
-///
-/// # Errors
-/// It is none, or another one of its priority is for the same indices.
-pub fn check(
-    name: &str,
-    body: &Value,
-    templates: &BTreeMap<String, Value>,
-    product: Product,
-) -> Result<(), SearchError> {
-    if patterns(body).next().is_none() {
-        return Err(SearchError::illegal("index_template [index_patterns] are missing"));
-    }
-    for key in body.as_object().into_iter().flatten().map(|(key, _)| key) {
-        if !["index_patterns", "priority", "version", "_meta", "template"].contains(&key.as_str()) {
-            return Err(SearchError::parsing(format!("[index_template] unknown field [{key}]")));
+/// Puts the members of one value over those of another.
+fn merge(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (_, Value::Null) => {}
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                merge(below.entry(name.clone()).or_insert(Value::Null), value);
+            }
         }
+        (below, above) => *below = above.clone(),
     }
-    for (other, there) in templates.iter().filter(|(other, _)| *other != name) {
-        let overlaps = |own: &str| patterns(there).any(|there| overlap(own.as_bytes(), there.as_bytes()));
-        if priority(there) == priority(body) && patterns(body).any(overlaps) {
-            return Err(SearchError::illegal(format!(
-                "index template [{name}] has index patterns matching patterns from existing templates [{other}] that have the same \
-                 priority [{}], multiple index templates may not match during index creation, please use a different priority",
-                priority(body)
-            )));
-        }
-    }
-    Rules::read(&body["template"], Some(product)).map_err(SearchError::mapping)?;
-    Ok(())
 }
 
 fn patterns(body: &Value) -> impl Iterator<Item = &str> {
@@ -162,21 +216,6 @@ fn patterns(body: &Value) -> impl Iterator<Item = &str> {
 
 fn priority(body: &Value) -> u64 {
     body["priority"].as_u64().unwrap_or_default()
-}
-
-/// Whether there is a name that fits both patterns, in which `*` stands for anything.
-fn overlap(one: &[u8], other: &[u8]) -> bool {
-    match (one.split_first(), other.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            overlap(rest, other) || other.split_first().is_some_and(|(_, less)| overlap(one, less))
-        }
-        (_, Some((b'*', rest))) => {
-            overlap(one, rest) || one.split_first().is_some_and(|(_, less)| overlap(less, other))
-        }
-        (Some((first, rest)), Some((second, more))) => first == second && overlap(rest, more),
-        _ => false,
-    }
 }
 
 /// The mappings of fields by path.
@@ -190,6 +229,9 @@ fn nested(
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         field_type(mapping, product)
             .map_err(|error| format!("Failed to parse mapping: {error} declared on field [{path}]"))?;
+        if product.is_some() {
+            judge::mapping(&path, mapping)?;
+        }
         nested(&path, &mapping["properties"], product, found)?;
         let mut own = mapping.clone();
         if let Some(own) = own.as_object_mut() {
@@ -239,54 +281,4 @@ fn flat(prefix: &str, settings: &Value, found: &mut BTreeMap<String, Value>) {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn patterns_overlap_where_a_name_fits_both() {
-        for (one, other, are) in [
-            ("a-*", "a-b-*", true),
-            ("a-*", "b-*", false),
-            ("a-*-outside", "a-b-*", true),
-            ("*-x", "a-*", true),
-            ("a", "a", true),
-            ("a", "ab", false),
-            ("a*c", "ab", false),
-        ] {
-            assert_eq!(overlap(one.as_bytes(), other.as_bytes()), are, "{one} {other}");
-            assert_eq!(overlap(other.as_bytes(), one.as_bytes()), are, "{other} {one}");
-        }
-    }
-
-    #[test]
-    fn what_the_products_refuse_is_refused() {
-        let none = BTreeMap::new();
-        let refused = |body: Value, product| check("t", &body, &none, product).map_err(|error| error.reason);
-        let of = |mapping: Value| json!({ "index_patterns": ["a-*"], "template": { "mappings": { "properties": { "o": mapping } } } });
-        assert_eq!(refused(of(json!({ "type": "flattened" })), Product::Elasticsearch), Ok(()));
-        assert_eq!(refused(of(json!({ "type": "flat_object" })), Product::OpenSearch), Ok(()));
-        for (body, product, part) in [
-            (of(json!({ "type": "flattened" })), Product::OpenSearch, "No handler for type [flattened]"),
-            (of(json!({ "type": "flat_object" })), Product::Elasticsearch, "No handler for type [flat_object]"),
-            (json!({ "template": {} }), Product::Elasticsearch, "index_patterns"),
-            (json!({ "index_patterns": "a", "colour": 1 }), Product::Elasticsearch, "unknown field [colour]"),
-            (
-                json!({ "index_patterns": "a", "template": { "settings": { "index.lifecycle.name": "p" } } }),
-                Product::OpenSearch,
-                "unknown setting [index.lifecycle.name]",
-            ),
-        ] {
-            let reason = refused(body, product).expect_err(part);
-            assert!(reason.contains(part), "{reason}");
-        }
-        let there = BTreeMap::from([("other".to_owned(), json!({ "index_patterns": ["a-b*"], "priority": 7 }))]);
-        let same = json!({ "index_patterns": ["a-*"], "priority": 7 });
-        assert!(check("t", &same, &there, Product::OpenSearch).is_err());
-        assert!(check("t", &json!({ "index_patterns": ["a-*"], "priority": 8 }), &there, Product::OpenSearch).is_ok());
-    }
 }

@@ -11,19 +11,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use parking_lot::{Mutex, RwLock};
-use serde_json::{Map, Value};
 use tantivy::collector::Count;
-use tantivy::query::{QueryClone as _, TermQuery};
+use tantivy::query::QueryClone as _;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Term};
+use tantivy::{DocSet as _, Index, IndexReader, IndexWriter, ReloadPolicy, TERMINATED, Term};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::analysis;
 use crate::answer::SearchError;
 use crate::document::Layout;
-use crate::mapping::{Mappings, Policy, Unfit};
+use crate::mapping::{Mappings, Unfit};
+use crate::operation::{Done, Operation, Outcome, Put};
 use crate::patience::Patience;
 use crate::snapshot::Snapshot;
+use crate::stamp::{Condition, Stamp, Stamps, conflict};
 
 /// The writer's memory in bytes; beyond it a segment is written.
 pub const WRITER_BYTES: usize = 64 * 1024 * 1024;
@@ -32,45 +33,6 @@ const SHARED: usize = 64;
 
 /// How long deleting what is found may take.
 const DELETING: Duration = Duration::from_secs(30);
-
-/// A change of the index.
-#[derive(Debug)]
-pub enum Operation {
-    /// Puts a document, in place of the one with its id.
-    Index { index: String, id: String, source: Map<String, Value> },
-    /// Puts a document unless there is one with its id.
-    Create { index: String, id: String, source: Map<String, Value> },
-    /// Deletes a document.
-    Delete { index: String, id: String },
-    /// Deletes what a request's query finds in the indices of an expression, in which names may be missing or not.
-    DeleteFound { indices: String, is_lenient: bool, body: Value },
-    /// Makes an index.
-    CreateIndex { index: String },
-    /// Deletes an index with its documents.
-    DeleteIndex { index: String },
-    /// Keeps an index template, or lets one go.
-    SetTemplate { name: String, body: Option<Value> },
-    /// Keeps a policy, or lets one go.
-    SetPolicy { name: String, policy: Option<Policy> },
-}
-
-/// What became of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
-    /// It is new.
-    Created,
-    /// It took another's place.
-    Updated,
-    /// It is gone.
-    Deleted,
-    /// So many documents are gone.
-    DeletedSome(usize),
-    /// There was none.
-    NotFound,
-}
-
-/// What became of an operation, or why nothing did.
-pub type Outcome = Result<Done, SearchError>;
 
 struct Request {
     operations: Vec<Operation>,
@@ -119,7 +81,12 @@ impl Store {
         let reader =
             index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().context("read the segments")?;
         let path = folder.join("mappings.json");
-        let mappings = Arc::new(RwLock::new(Arc::new(Mappings::load(&path)?)));
+        let mut mappings = Mappings::load(&path)?;
+        // What was changed in another start is told apart.
+        mappings.starts += 1;
+        save(&path, &mappings)?;
+        let stamps = Stamps::new(&reader.searcher(), mappings.starts).context("read the segments")?;
+        let mappings = Arc::new(RwLock::new(Arc::new(mappings)));
         let broken = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = mpsc::channel(SHARED);
         let worker = Worker {
@@ -130,6 +97,7 @@ impl Store {
             mappings: Arc::clone(&mappings),
             broken: Arc::clone(&broken),
             path,
+            stamps,
         };
         let thread = std::thread::Builder::new()
             .name("search-writer".into())
@@ -189,12 +157,13 @@ struct Worker {
     mappings: Arc<RwLock<Arc<Mappings>>>,
     broken: Arc<AtomicBool>,
     path: PathBuf,
+    stamps: Stamps,
 }
 
 /// The state of a commit that is being put together.
 struct Round {
-    /// Whether a document with the key exists, as far as this round changed it.
-    exists: HashMap<String, bool>,
+    /// The documents with the keys that this round changed; none where one is gone.
+    there: HashMap<String, Option<Stamp>>,
     /// Whether the mappings changed.
     mapped: bool,
 }
@@ -202,11 +171,11 @@ struct Round {
 /// Keeps something under a name, or lets it go.
 fn set<T>(all: &mut BTreeMap<String, T>, name: String, one: Option<T>, round: &mut Round) -> Done {
     round.mapped = true;
-    let Some(one) = one else {
-        all.remove(&name);
-        return Done::Deleted;
-    };
-    if all.insert(name, one).is_some() { Done::Updated } else { Done::Created }
+    match one {
+        Some(one) => _ = all.insert(name, one),
+        None => _ = all.remove(&name),
+    }
+    Done::Acknowledged
 }
 
 impl Worker {
@@ -271,7 +240,7 @@ impl Worker {
 
     /// Applies the operations of several requests and commits them.
     fn round(&mut self, requests: Vec<Vec<Operation>>) -> Result<Vec<Vec<Outcome>>, SearchError> {
-        let mut round = Round { exists: HashMap::new(), mapped: false };
+        let mut round = Round { there: HashMap::new(), mapped: false };
         let mut outcomes = Vec::with_capacity(requests.len());
         for operations in requests {
             let mut done = Vec::with_capacity(operations.len());
@@ -294,16 +263,8 @@ impl Worker {
 
     fn operate(&mut self, operation: Operation, round: &mut Round) -> Outcome {
         match operation {
-            Operation::Index { index, id, source } => self.put(&index, &id, &source, false, round),
-            Operation::Create { index, id, source } => self.put(&index, &id, &source, true, round),
-            Operation::Delete { index, id } => {
-                let key = Layout::key_of(&index, &id);
-                let existed = self.exists(&key, round)?;
-                let term = Term::from_field_text(self.layout.key, &key);
-                self.writer()?.delete_term(term);
-                round.exists.insert(key, false);
-                Ok(if existed { Done::Deleted } else { Done::NotFound })
-            }
+            Operation::Put(put) => self.put(put, round),
+            Operation::Delete { index, id, condition } => self.delete((&index, &id), condition, round),
             Operation::DeleteFound { indices, is_lenient, body } => {
                 // It stands alone in its round: all before it is committed and found.
                 let (patience, _waiting) = Patience::new(DELETING);
@@ -313,10 +274,11 @@ impl Worker {
                 let count = snapshot.searcher.search(&patience.limit(query.box_clone()), &Count)?;
                 patience.check()?;
                 self.writer()?.delete_query(query)?;
+                self.stamps.deleted_some(&snapshot.indices, count as u64);
                 Ok(Done::DeletedSome(count))
             }
-            Operation::CreateIndex { index } => {
-                if !Arc::make_mut(&mut self.mappings.write()).create(&index) {
+            Operation::CreateIndex { index, body } => {
+                if !Arc::make_mut(&mut self.mappings.write()).create(&index, &body)? {
                     return Err(SearchError {
                         status: 400,
                         kind: "resource_already_exists_exception",
@@ -324,7 +286,19 @@ impl Worker {
                     });
                 }
                 round.mapped = true;
-                Ok(Done::Created)
+                Ok(Done::Acknowledged)
+            }
+            Operation::SetMapping { indices, body } => {
+                let mut changed = (**self.mappings.read()).clone();
+                indices.iter().try_for_each(|index| changed.extend(index, &body))?;
+                *self.mappings.write() = Arc::new(changed);
+                round.mapped = true;
+                Ok(Done::Acknowledged)
+            }
+            Operation::SetAliases(changes) => {
+                Arc::make_mut(&mut self.mappings.write()).rename(&changes)?;
+                round.mapped = true;
+                Ok(Done::Acknowledged)
             }
             Operation::SetTemplate { name, body } => {
                 Ok(set(&mut Arc::make_mut(&mut self.mappings.write()).templates, name, body, round))
@@ -339,62 +313,83 @@ impl Worker {
                 let term = Term::from_field_text(self.layout.index, &index);
                 self.writer()?.delete_term(term);
                 let prefix = Layout::key_of(&index, "");
-                round.exists.retain(|key, _| !key.starts_with(&prefix));
+                round.there.retain(|key, _| !key.starts_with(&prefix));
+                self.stamps.forget(&index, &prefix);
                 Arc::make_mut(&mut self.mappings.write()).remove(&index);
                 // What the searcher of the last commit still shows of it must not count as there.
                 self.writer()?.commit()?;
                 self.reader.reload()?;
                 round.mapped = true;
-                Ok(Done::Deleted)
+                Ok(Done::Acknowledged)
             }
         }
     }
 
-    fn put(
-        &mut self,
-        index: &str,
-        id: &str,
-        source: &Map<String, Value>,
-        only_new: bool,
-        round: &mut Round,
-    ) -> Outcome {
-        let key = Layout::key_of(index, id);
-        let existed = self.exists(&key, round)?;
-        if only_new && existed {
-            return Err(SearchError {
-                status: 409,
-                kind: "version_conflict_engine_exception",
-                reason: format!("[{id}]: version conflict, document already exists"),
-            });
+    fn put(&mut self, put: Put, round: &mut Round) -> Outcome {
+        let Put { index, id, source, only_new, condition } = put;
+        let key = Layout::key_of(&index, &id);
+        let before = self.there(&key, round)?;
+        if let (true, Some(Stamp { version, .. })) = (only_new, before) {
+            return Err(conflict(&id, &format!("document already exists (current version [{version}])")));
         }
-        let learned = Arc::make_mut(&mut self.mappings.write()).learn(index, source);
+        condition.map_or(Ok(()), |condition| condition.check(&id, before))?;
+        let learned = Arc::make_mut(&mut self.mappings.write()).learn(&index, &source);
         match learned {
             Ok(new) => round.mapped |= new,
             Err(Unfit { kind, reason }) => return Err(SearchError { status: 400, kind, reason }),
         }
-        if existed {
+        if before.is_some() {
             let term = Term::from_field_text(self.layout.key, &key);
             self.writer()?.delete_term(term);
         }
-        let document = self.layout.document((index, id), source, &self.mappings.read());
+        let stamp = self.stamps.put(&index, &key, before);
+        let document = self.layout.document((&index, &id), &source, &self.mappings.read(), stamp);
         self.writer()?.add_document(document)?;
-        round.exists.insert(key, true);
-        Ok(if existed { Done::Updated } else { Done::Created })
+        round.there.insert(key, Some(stamp));
+        Ok(if before.is_some() { Done::Updated(stamp) } else { Done::Created(stamp) })
     }
 
-    fn exists(&self, key: &str, round: &Round) -> Result<bool, SearchError> {
-        if let Some(exists) = round.exists.get(key) {
-            return Ok(*exists);
+    fn delete(&mut self, (index, id): (&str, &str), condition: Option<Condition>, round: &mut Round) -> Outcome {
+        let key = Layout::key_of(index, id);
+        let before = self.there(&key, round)?;
+        condition.map_or(Ok(()), |condition| condition.check(id, before))?;
+        let term = Term::from_field_text(self.layout.key, &key);
+        self.writer()?.delete_term(term);
+        let stamp = self.stamps.deleted(index, &key, before);
+        round.there.insert(key, None);
+        Ok(if before.is_some() { Done::Deleted(stamp) } else { Done::NotFound(stamp) })
+    }
+
+    /// The document with a key, by its stamp.
+    fn there(&self, key: &str, round: &Round) -> Result<Option<Stamp>, SearchError> {
+        if let Some(there) = round.there.get(key) {
+            return Ok(*there);
         }
-        let query = TermQuery::new(Term::from_field_text(self.layout.key, key), IndexRecordOption::Basic);
-        Ok(self.reader.searcher().search(&query, &Count)? > 0)
+        let term = Term::from_field_text(self.layout.key, key);
+        for segment in self.reader.searcher().segment_readers() {
+            let inverted = segment.inverted_index(self.layout.key)?;
+            let found = inverted.read_postings(&term, IndexRecordOption::Basic).map_err(SearchError::internal)?;
+            let Some(mut postings) = found else { continue };
+            while postings.doc() != TERMINATED {
+                if !segment.is_deleted(postings.doc()) {
+                    return Ok(Some(Stamp::of(segment, postings.doc())?));
+                }
+                postings.advance();
+            }
+        }
+        Ok(None)
     }
 
     fn save_mappings(&self) -> Result<()> {
-        let text = serde_json::to_vec(&**self.mappings.read()).context("write the mappings as JSON")?;
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new).with_context(|| format!("make {}", new.display()))?;
-        file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| format!("write {}", new.display()))?;
-        std::fs::rename(&new, &self.path).with_context(|| format!("put {} into place", self.path.display()))
+        save(&self.path, &self.mappings.read())
     }
+}
+
+/// Writes the mappings; the file is whole, whatever comes between.
+fn save(path: &Path, mappings: &Mappings) -> Result<()> {
+    let text = serde_json::to_vec(mappings).context("write the mappings as JSON")?;
+    let new = path.with_extension("new");
+    let mut file = File::create(&new).with_context(|| format!("make {}", new.display()))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| format!("write {}", new.display()))?;
+    std::fs::rename(&new, path).with_context(|| format!("put {} into place", path.display()))
 }

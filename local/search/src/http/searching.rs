@@ -15,9 +15,11 @@ use crate::analysis;
 use crate::answer::SearchError;
 use crate::cursors::{Cursor, Cursors, keep_alive};
 use crate::members::Members;
+use crate::operation::{Done, Operation};
 use crate::patience::Patience;
 use crate::search::{self, Request};
-use crate::writer::{Done, Operation, Store};
+use crate::snapshot::Snapshot;
+use crate::writer::Store;
 
 /// How many words `_analyze` shows at most, as Elasticsearch has it.
 const MOST_TOKENS: usize = 10_000;
@@ -55,9 +57,11 @@ async fn search_some(
     let is_lenient = asked.flag("ignore_unavailable");
     let is_whole = asked.flag("rest_total_hits_as_int");
     asked.take("timeout");
-    if asked.take("search_type").is_some_and(|kind| kind != "query_then_fetch" && kind != "dfs_query_then_fetch") {
-        return Err(SearchError::illegal("[search_type] is query_then_fetch or dfs_query_then_fetch"));
-    }
+    let together = match asked.take("search_type").as_deref() {
+        None | Some("query_then_fetch") => false,
+        Some("dfs_query_then_fetch") => true,
+        Some(other) => return Err(SearchError::illegal(format!("No search type for [{other}]"))),
+    };
     asked.end_of_search()?;
     // Pages go on where they end: without an order they have that of scores.
     if keep.is_some() && body.get("sort").is_none_or(|sort| sort.as_array().is_some_and(Vec::is_empty)) {
@@ -72,8 +76,11 @@ async fn search_some(
                     "[indices] cannot be used with point in time. Do not specify any index",
                 ));
             }
-            Some((id, keep)) => cursors.point(id, keep.as_deref().map(keep_alive).transpose()?)?,
-            None => Arc::new(store.snapshot(&index, is_lenient)?),
+            Some((id, keep)) => {
+                let point = cursors.point(id, keep.as_deref().map(keep_alive).transpose()?)?;
+                Arc::new(Snapshot { together, ..(*point).clone() })
+            }
+            None => Arc::new(Snapshot { together, ..store.snapshot(&index, is_lenient)? }),
         };
         if keep.is_some() && request.from > 0 {
             return Err(SearchError::validation("using [from] is not allowed in a scroll context"));

@@ -14,8 +14,9 @@ use super::{Answer, Shared, one, parse};
 use crate::Product;
 use crate::answer::SearchError;
 use crate::mapping::Policy;
+use crate::operation::Operation;
 use crate::template;
-use crate::writer::{Operation, Store};
+use crate::writer::Store;
 
 /// The routes.
 pub fn routes() -> Router<Arc<Store>> {

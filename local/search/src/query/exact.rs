@@ -1,15 +1,19 @@
 //! Queries for exact values: term, terms, ids, exists, prefix, wildcard.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tantivy::Term;
 use tantivy::query::{ConstScoreQuery, EmptyQuery, ExistsQuery, TermQuery, TermSetQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 
+use super::address::block;
 use super::{Boxed, Parsed, Parser, any, boosted};
 use crate::answer::SearchError;
-use crate::document::FIELDS;
+use crate::document::{FIELDS, WHOLES};
 use crate::field::FieldType;
 use crate::members::{Members, scalar};
+use crate::scoring::{Blend, Scored};
 
 /// Where a field's exact values are found.
 enum Place {
@@ -46,8 +50,9 @@ fn value_of(value: &Value, kind: &str) -> Result<(String, bool, f32), SearchErro
     Ok((text.ok_or_else(missing)?, folded, boost))
 }
 
+/// Documents with a term, all alike.
 fn found(term: Term) -> Boxed {
-    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+    Box::new(ConstScoreQuery::new(Box::new(TermQuery::new(term, IndexRecordOption::Basic)), 1.0))
 }
 
 impl Parser<'_> {
@@ -110,16 +115,17 @@ impl Parser<'_> {
 
     /// Documents with a value of the field.
     pub(super) fn exists(&self, field: &str) -> Boxed {
-        let path = self.path_of(field);
-        Box::new(ConstScoreQuery::new(Box::new(ExistsQuery::new(format!("{FIELDS}.{path}"), true)), 1.0))
+        let column = match self.whole_of(field) {
+            Some(path) => format!("{WHOLES}.{path}"),
+            None => format!("{FIELDS}.{field}"),
+        };
+        Box::new(ConstScoreQuery::new(Box::new(ExistsQuery::new(column, true)), 1.0))
     }
 
-    /// The path of a field: that of the text for its whole.
-    pub(super) fn path_of<'a>(&self, field: &'a str) -> &'a str {
-        match field.strip_suffix(".keyword") {
-            Some(path) if self.mappings.field(self.indices, field).is_none() => path,
-            _ => field,
-        }
+    /// The field whose values a field has as a whole, if it is such a one.
+    pub(super) fn whole_of<'a>(&self, field: &'a str) -> Option<&'a str> {
+        let path = field.strip_suffix(".keyword").filter(|_| self.mappings.field(self.indices, field).is_none())?;
+        self.mappings.has_keyword(self.indices, path).then_some(path)
     }
 
     fn place(&self, field: &str) -> Place {
@@ -134,10 +140,7 @@ impl Parser<'_> {
                 | FieldType::Object,
             ) => Place::Nowhere,
             Some(kind) => Place::Typed(kind),
-            None => match field.strip_suffix(".keyword") {
-                Some(path) if self.mappings.has_keyword(self.indices, path) => Place::Whole(path.to_owned()),
-                _ => Place::Nowhere,
-            },
+            None => self.whole_of(field).map_or(Place::Nowhere, |path| Place::Whole(path.to_owned())),
         }
     }
 
@@ -152,14 +155,19 @@ impl Parser<'_> {
         match self.place(field) {
             Place::Nowhere => Ok(Box::new(EmptyQuery)),
             Place::Whole(path) => {
-                self.note(Some(field), text);
-                Ok(found(text_term(self.layout.keywords, &path, text)))
+                self.note(field, text);
+                // Addresses are numbers to the servers: one may be written in several ways, and some be taken together.
+                if self.mappings.field(self.indices, field) == Some(FieldType::Ip) {
+                    return self.addresses(field, block(text)?);
+                }
+                Ok(self.scored(text_term(self.layout.keywords, &path, text), field, None))
             }
-            // With its frequency: the score of a term of a text is that of a match.
             Place::Words => {
-                self.note(Some(field), text);
-                let term = text_term(self.layout.fields, field, text);
-                Ok(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
+                self.note(field, text);
+                Ok(self.scored(text_term(self.layout.fields, field, text), field, None))
+            }
+            Place::Typed(FieldType::Boolean) => {
+                Ok(self.scored(self.typed(field, FieldType::Boolean, text)?.remove(0), field, None))
             }
             // A day is all its times.
             Place::Typed(FieldType::Date) => {
@@ -173,13 +181,30 @@ impl Parser<'_> {
         }
     }
 
+    /// Documents with a term of a field, by how well they fit; those of a blend are equally rare.
+    pub(super) fn scored(&self, term: Term, field: &str, blend: Option<(Arc<Blend>, usize)>) -> Boxed {
+        let (is_text, statistics) = (self.is_text(field), Arc::clone(self.statistics));
+        Box::new(Scored { term, field: field.to_owned(), is_text, blend, statistics })
+    }
+
+    /// Where the texts of a field are found: its words, or wholes; none where it has none of its own.
+    pub(super) fn terms_of(&self, field: &str) -> Option<(Field, String)> {
+        match self.place(field) {
+            Place::Words => Some((self.layout.fields, field.to_owned())),
+            Place::Whole(path) if self.mappings.field(self.indices, field) != Some(FieldType::Ip) => {
+                Some((self.layout.keywords, path))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a field has words.
     pub(super) fn is_text(&self, field: &str) -> bool {
         matches!(self.place(field), Place::Words)
     }
 
     /// Documents with a text that fits, and that begins with a prefix.
-    fn texts(&self, field: &str, shown: &str, fits: impl FnMut(&str) -> bool, prefix: &str) -> Parsed {
+    pub(super) fn texts(&self, field: &str, shown: &str, fits: impl FnMut(&str) -> bool, prefix: &str) -> Parsed {
         let (of, path) = match self.place(field) {
             Place::Nowhere => return Ok(Box::new(EmptyQuery)),
             Place::Whole(path) => (self.layout.keywords, path),
@@ -192,7 +217,7 @@ impl Parser<'_> {
                 )));
             }
         };
-        let terms = self.expanded(Some((of, &path)), prefix, fits)?;
+        let terms = self.expanded((of, &path), prefix, fits)?;
         Ok(Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 1.0)))
     }
 

@@ -1,5 +1,6 @@
 //! The terms of a field that a query stands for.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -14,68 +15,64 @@ use crate::answer::SearchError;
 const STEPS: usize = 4096;
 
 impl Parser<'_> {
-    /// The terms under a path, or anywhere, that begin so and fit.
+    /// The terms under a path that begin so and fit.
     ///
     /// # Errors
     /// There are too many, or the time is over.
     pub(super) fn expanded(
         &self,
-        of: Option<(Field, &str)>,
+        (field, path): (Field, &str),
         prefix: &str,
         mut fits: impl FnMut(&str) -> bool,
     ) -> Result<Vec<Term>, SearchError> {
         let mut found = BTreeSet::new();
-        self.each_text(of, prefix, |text| {
+        self.each_text((field, path), prefix, |text| {
             if fits(text) && found.insert(text.to_owned()) {
                 self.spend(1)?;
-                self.note(of.map(|(_, path)| path), text);
+                self.note(path, text);
             }
             Ok(())
         })?;
-        let term = |text: &String| match of {
-            Some((field, path)) => text_term(field, path, text),
-            None => Term::from_field_text(self.layout.all, text),
-        };
-        Ok(found.iter().map(term).collect())
+        Ok(found.iter().map(|text| text_term(field, path, text)).collect())
     }
 
-    /// The words under a path, or anywhere, that are so many changes from a word, with their number of changes: the closest, at most
-    /// so many.
+    /// The words under a path that are so many changes from a word, with how much they are like it: the likest, at most so many.
     ///
     /// # Errors
     /// The time is over.
     pub(super) fn close_to(
         &self,
-        of: Option<(Field, &str)>,
+        of: (Field, &str),
         word: &str,
         fuzzy: Fuzzy,
-    ) -> Result<Vec<(String, u8)>, SearchError> {
+    ) -> Result<Vec<(String, f32)>, SearchError> {
         let dfa = builder(fuzzy.distance, fuzzy.transpositions).build_dfa(word);
         let prefix: String = word.chars().take(fuzzy.prefix).collect();
+        let length = word.chars().count();
         let mut found = BTreeSet::new();
         self.each_text(of, &prefix, |text| {
             if let Distance::Exact(distance) = dfa.eval(text) {
-                found.insert((distance, text.to_owned()));
+                // Changes count for more in a short word.
+                let shorter = length.min(text.chars().count()).max(1);
+                let unlike = OrderedShare(f32::from(distance) / shorter as f32);
+                found.insert((unlike, text.to_owned()));
                 if found.len() > fuzzy.most {
                     found.pop_last();
                 }
             }
             Ok(())
         })?;
-        Ok(found.into_iter().map(|(distance, text)| (text, distance)).collect())
+        Ok(found.into_iter().map(|(unlike, text)| (text, (1.0 - unlike.0).max(0.0))).collect())
     }
 
-    /// Calls with each text under a path, or each word of all texts, that begins so; once for each segment.
+    /// Calls with each text under a path that begins so; once for each segment.
     fn each_text(
         &self,
-        of: Option<(Field, &str)>,
+        (field, path): (Field, &str),
         prefix: &str,
         mut call: impl FnMut(&str) -> Result<(), SearchError>,
     ) -> Result<(), SearchError> {
-        let (field, base) = match of {
-            Some((field, path)) => (field, text_term(field, path, "").serialized_value_bytes().to_vec()),
-            None => (self.layout.all, Vec::new()),
-        };
+        let base = text_term(field, path, "").serialized_value_bytes().to_vec();
         let first = [base.as_slice(), prefix.as_bytes()].concat();
         self.patience.check()?;
         let mut steps = 0;
@@ -97,6 +94,30 @@ impl Parser<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A share of a word, which has an order.
+#[derive(Debug, Clone, Copy)]
+struct OrderedShare(f32);
+
+impl PartialEq for OrderedShare {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for OrderedShare {}
+
+impl PartialOrd for OrderedShare {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OrderedShare {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
     }
 }
 

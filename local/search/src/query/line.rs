@@ -1,12 +1,11 @@
 //! `query_string`: Lucene's query line.
 
 use serde_json::Value;
-use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, TermSetQuery};
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur};
 
-use super::exact::Pattern;
 use super::syntax::{Node, parse};
 use super::wanted::{Fuzziness, Wanted, slop};
-use super::words::{Fields, names};
+use super::words::{Fields, everywhere, is_everywhere, names, unless_lenient};
 use super::{Boxed, Parsed, Parser, boosted, minimum};
 use crate::answer::SearchError;
 use crate::members::Members;
@@ -17,6 +16,8 @@ pub(super) struct Line {
     pub wanted: Wanted,
     /// The share of the scores of all fields but the best.
     pub tie: f32,
+    /// The same for words side by side.
+    pub phrase_tie: f32,
     /// How many words may stand between those of a phrase, unless it says so.
     pub slop: u32,
     /// How far a word with `~` may be, unless it says so.
@@ -33,7 +34,7 @@ impl Parser<'_> {
         let text = text.ok_or_else(|| SearchError::parsing("[query_string] must be provided with a [query]"))?;
         let mut fields = names(members.take("fields"), "query_string")?;
         fields.extend(members.text("default_field")?);
-        let wanted = Wanted::of_line(&mut members, fields.is_empty())?;
+        let wanted = Wanted::of_line(&mut members, is_everywhere(&fields))?;
         let leading = members.flag("allow_leading_wildcard")?.unwrap_or(true);
         let slop = slop(&mut members, "phrase_slop")?;
         let fuzziness = match members.text("fuzziness")? {
@@ -44,9 +45,10 @@ impl Parser<'_> {
         let minimum = members.take("minimum_should_match");
         let zone = members.text("time_zone")?;
         let tie = members.number("tie_breaker")?.map(|tie| tie as f32);
+        let phrase_tie = tie.unwrap_or(0.0);
         let tie = match members.text("type")?.as_deref() {
             None | Some("best_fields") => tie.unwrap_or(0.0),
-            Some("most_fields") => 1.0,
+            Some("most_fields") => tie.unwrap_or(1.0),
             Some(other) => {
                 return Err(SearchError::parsing(format!(
                     "failed to parse [query_string] query type [{other}]. unknown type."
@@ -69,8 +71,8 @@ impl Parser<'_> {
                 "Failed to parse query [{text}]: '*' or '?' not allowed as first character in WildcardQuery"
             )));
         }
-        let fields = if fields.is_empty() { Fields::All } else { self.fields(&fields)? };
-        let line = Line { wanted, tie, slop, fuzziness, zone };
+        let fields = self.fields(&if fields.is_empty() { everywhere() } else { fields })?;
+        let line = Line { wanted, tie, phrase_tie, slop, fuzziness, zone };
         Ok(boosted(self.top(&node, (&fields, &line), minimum)?, boost))
     }
 
@@ -122,7 +124,9 @@ impl Parser<'_> {
                 self.lower(node, (&fields, line))
             }
             Node::Words(text) => self.words_in(fields, text, (&line.wanted, line.tie)),
-            Node::Phrase(text, slop) => self.phrase_in(fields, text, slop.unwrap_or(line.slop)),
+            Node::Phrase(text, slop) => {
+                self.phrase_in(fields, text, (slop.unwrap_or(line.slop), line.phrase_tie), line.wanted.lenient)
+            }
             Node::Fuzzy(text, changes) => {
                 let fuzziness = match changes {
                     None => line.fuzziness,
@@ -135,36 +139,37 @@ impl Parser<'_> {
                 let wanted = Wanted { fuzziness: Some(fuzziness), ..line.wanted.clone() };
                 self.words_in(fields, text, (&wanted, line.tie))
             }
-            Node::Wildcard(pattern) if pattern == "*" => match fields {
-                Fields::All => Ok(Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0))),
-                Fields::Named(fields) => each(fields, |field| Ok(self.exists(field))),
-            },
-            Node::Wildcard(pattern) => match fields {
-                Fields::All => {
-                    let pattern = Pattern::of(&pattern.to_lowercase());
-                    let terms = self.expanded(None, &pattern.beginning(), |text| pattern.fits(text))?;
-                    Ok(Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 1.0)))
+            Node::Wildcard(pattern) if pattern == "*" => {
+                if fields.is_all {
+                    return Ok(Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)));
                 }
-                Fields::Named(fields) => each(fields, |field| {
-                    let pattern = if self.is_text(field) { pattern.to_lowercase() } else { pattern.clone() };
-                    self.wildcard(field, &pattern, false)
-                }),
-            },
-            Node::Range(from, to) => match fields {
-                Fields::All => {
-                    Err(SearchError::shard("Failed to parse query: a range needs a field, as in price:[1 TO 2]"))
-                }
-                Fields::Named(fields) => each(fields, |field| self.between(field, (from, to), line.zone.as_deref())),
-            },
+                each((fields, line), |field| Ok(self.exists(field)))
+            }
+            Node::Wildcard(pattern) => each((fields, line), |field| {
+                let pattern = if self.is_text(field) { pattern.to_lowercase() } else { pattern.clone() };
+                self.wildcard(field, &pattern, false)
+            }),
+            Node::Range(..) if fields.is_all => {
+                Err(SearchError::shard("Failed to parse query: a range needs a field, as in price:[1 TO 2]"))
+            }
+            Node::Range(from, to) => {
+                each((fields, line), |field| self.between(field, (from, to), line.zone.as_deref()))
+            }
         }
     }
 }
 
 /// What one of the fields finds.
-fn each(fields: &[(String, f32)], query: impl Fn(&str) -> Parsed) -> Parsed {
-    let found = fields.iter().map(|(field, weight)| Ok(boosted(query(field)?, *weight)));
+fn each((fields, line): (&Fields, &Line), query: impl Fn(&str) -> Parsed) -> Parsed {
+    let found = fields.named.iter().map(|(field, weight)| {
+        Ok(boosted(query(field).or_else(|error| unless_lenient(error, line.wanted.lenient))?, *weight))
+    });
     let mut found = found.collect::<Result<Vec<Boxed>, SearchError>>()?;
-    Ok(if found.len() == 1 { found.remove(0) } else { Box::new(DisjunctionMaxQuery::new(found)) })
+    Ok(if found.len() == 1 {
+        found.remove(0)
+    } else {
+        Box::new(DisjunctionMaxQuery::with_tie_breaker(found, line.tie))
+    })
 }
 
 fn escaped(text: &str) -> String {

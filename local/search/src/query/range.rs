@@ -6,6 +6,7 @@ use serde_json::Value;
 use tantivy::query::{EmptyQuery, RangeQuery};
 use tantivy::{DateTime, Term};
 
+use super::address;
 use super::exact::stored;
 use super::{Boxed, Parsed, Parser, any, boosted, text_term};
 use crate::answer::SearchError;
@@ -62,22 +63,42 @@ impl Parser<'_> {
     }
 
     fn ranged(&self, field: &str, (lower, upper): (&Side, &Side), times: Times<'_>) -> Parsed {
-        let path = self.path_of(field);
-        let Some(kind) = self.mappings.field(self.indices, path) else { return Ok(Box::new(EmptyQuery)) };
+        let whole = self.whole_of(field);
+        let kind = self.mappings.field(self.indices, field).or(whole.map(|_| FieldType::Keyword));
+        let Some(kind) = kind else { return Ok(Box::new(EmptyQuery)) };
         if lower.is_none() && upper.is_none() {
             return Ok(self.exists(field));
         }
         self.spend(2)?;
         match kind {
-            FieldType::Date => self.times(path, (lower, upper), times),
-            FieldType::Long | FieldType::Float | FieldType::Double => self.numbers((path, kind), (lower, upper)),
-            FieldType::Text | FieldType::Keyword | FieldType::Ip | FieldType::Boolean => {
+            FieldType::Date => self.times(field, (lower, upper), times),
+            FieldType::Long | FieldType::Float | FieldType::Double => self.numbers((field, kind), (lower, upper)),
+            FieldType::Ip => match address::between((lower, upper))? {
+                Some(within) => self.addresses(field, within),
+                None => Ok(Box::new(EmptyQuery)),
+            },
+            // One of the words is in there.
+            FieldType::Text => {
+                let is_above = |text: &str| match lower {
+                    None => true,
+                    Some((bound, true)) => text >= bound.as_str(),
+                    Some((bound, false)) => text > bound.as_str(),
+                };
+                let is_below = |text: &str| match upper {
+                    None => true,
+                    Some((bound, true)) => text <= bound.as_str(),
+                    Some((bound, false)) => text < bound.as_str(),
+                };
+                self.texts(field, "", |text| is_above(text) && is_below(text), "")
+            }
+            FieldType::Keyword | FieldType::Boolean => {
+                let (of, path) = whole.map_or((self.layout.fields, field), |path| (self.layout.keywords, path));
                 let bound = |side: &Side, base: Bound<Term>| -> Result<Bound<Term>, SearchError> {
                     let Some((text, with)) = side else { return Ok(base) };
                     let term = if kind == FieldType::Boolean {
-                        self.typed(path, kind, text)?.remove(0)
+                        self.typed(field, kind, text)?.remove(0)
                     } else {
-                        text_term(self.layout.fields, path, text)
+                        text_term(of, path, text)
                     };
                     Ok(if *with { Bound::Included(term) } else { Bound::Excluded(term) })
                 };

@@ -6,7 +6,7 @@ use tantivy::query::Occur;
 use super::line::Line;
 use super::syntax::{Node, plain};
 use super::wanted::{Fuzziness, Wanted};
-use super::words::{Fields, names};
+use super::words::{everywhere, is_everywhere, names};
 use super::{Parsed, Parser, boosted};
 use crate::answer::SearchError;
 use crate::members::Members;
@@ -21,7 +21,7 @@ impl Parser<'_> {
         let text = members.text("query")?;
         let text = text.ok_or_else(|| SearchError::parsing("[simple_query_string] query text missing"))?;
         let fields = names(members.take("fields"), "simple_query_string")?;
-        let wanted = Wanted::of_line(&mut members, fields.is_empty())?;
+        let wanted = Wanted::of_line(&mut members, is_everywhere(&fields))?;
         let flags = members.text("flags")?.unwrap_or_else(|| "ALL".to_owned());
         if flags != "ALL" {
             return Err(SearchError::illegal(format!("[simple_query_string] knows [flags] ALL here, not [{flags}]")));
@@ -31,10 +31,10 @@ impl Parser<'_> {
             return Err(SearchError::parsing("[simple_query_string] unsupported field [analyze_wildcard]"));
         }
         members.end()?;
-        let fields = if fields.is_empty() { Fields::All } else { self.fields(&fields)? };
+        let fields = self.fields(&if fields.is_empty() { everywhere() } else { fields })?;
         let letters: Vec<char> = text.chars().collect();
         let node = Reader { letters: &letters, at: 0, all: wanted.all, depth: 0 }.group();
-        let line = Line { wanted, tie: 1.0, slop: 0, fuzziness: Fuzziness::Exactly(2), zone: None };
+        let line = Line { wanted, tie: 1.0, phrase_tie: 0.0, slop: 0, fuzziness: Fuzziness::Exactly(2), zone: None };
         Ok(boosted(self.top(&node, (&fields, &line), minimum)?, boost))
     }
 }

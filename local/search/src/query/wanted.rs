@@ -27,6 +27,8 @@ pub(super) struct Wanted {
     pub none_is_all: bool,
     /// Whether a value that doesn't fit the field's type finds nothing.
     pub lenient: bool,
+    /// What is said of that, if anything.
+    pub lenient_said: Option<bool>,
 }
 
 /// How many changes a word may be from another.
@@ -82,6 +84,7 @@ impl Wanted {
         members.take("auto_generate_synonyms_phrase_query");
         members.take("fuzzy_rewrite");
         analyzer(members)?;
+        let lenient_said = members.flag("lenient")?;
         Ok(Self {
             all,
             minimum: members.take("minimum_should_match").cloned(),
@@ -90,7 +93,8 @@ impl Wanted {
             most: expansions(members, "max_expansions")?,
             no_transpositions: !members.flag("fuzzy_transpositions")?.unwrap_or(true),
             none_is_all,
-            lenient: members.flag("lenient")?.unwrap_or(false),
+            lenient: lenient_said.unwrap_or(false),
+            lenient_said,
         })
     }
 

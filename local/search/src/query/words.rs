@@ -1,13 +1,10 @@
 //! Queries for words: match, match_phrase, multi_match.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
-use tantivy::Term;
-use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, TermQuery,
-};
-use tantivy::schema::IndexRecordOption;
+use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur};
 
 use super::expand::Fuzzy;
 use super::wanted::{EXPANSIONS, Wanted, analyzer, slop};
@@ -15,14 +12,15 @@ use super::{Boxed, Parsed, Parser, boosted, minimum, text_term};
 use crate::analysis::{self, Word};
 use crate::answer::SearchError;
 use crate::members::{Members, scalar};
+use crate::scoring::{Blend, Mixing, Phrase};
 
 /// Where words are looked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Fields {
-    /// Anywhere.
-    All,
-    /// In fields, each with its weight.
-    Named(Vec<(String, f32)>),
+pub(super) struct Fields {
+    /// The fields, each with its weight.
+    pub named: Vec<(String, f32)>,
+    /// Whether these are all that there are.
+    pub is_all: bool,
 }
 
 impl Parser<'_> {
@@ -59,17 +57,14 @@ impl Parser<'_> {
     /// Documents whose field has the words of the text.
     pub(super) fn words(&self, field: &str, text: &str, wanted: &Wanted) -> Parsed {
         if self.is_text(field) {
-            return self.each_word(text, wanted, |parser, word| parser.word(Some(field), word, wanted));
+            return self.each_word(text, wanted, |parser, word| parser.word(field, &word.text, wanted));
         }
-        match self.term(field, text) {
-            Err(_) if wanted.lenient => Ok(Box::new(EmptyQuery)),
-            found => found,
-        }
-    }
-
-    /// Documents with the words of the text anywhere.
-    fn anywhere(&self, text: &str, wanted: &Wanted) -> Parsed {
-        self.each_word(text, wanted, |parser, word| parser.word(None, word, wanted))
+        let found = match wanted.fuzziness {
+            // A text that is found as a whole may be misspelt too.
+            Some(_) if self.terms_of(field).is_some() => self.word(field, text, wanted),
+            _ => self.term(field, text),
+        };
+        found.or_else(|error| unless_lenient(error, wanted.lenient))
     }
 
     fn each_word(&self, text: &str, wanted: &Wanted, query: impl Fn(&Self, &Word) -> Parsed) -> Parsed {
@@ -102,19 +97,12 @@ impl Parser<'_> {
         Ok(Box::new(BooleanQuery::with_minimum_required_clauses(clauses, minimum)))
     }
 
-    /// Documents with a word, in a field or anywhere.
-    pub(super) fn word(&self, field: Option<&str>, word: &Word, wanted: &Wanted) -> Parsed {
-        let exact = |text: &str| {
-            self.note(field, text);
-            let term = match field {
-                Some(path) => text_term(self.layout.fields, path, text),
-                None => Term::from_field_text(self.layout.all, text),
-            };
-            Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Boxed
-        };
-        let distance = wanted.fuzziness.map_or(0, |fuzziness| fuzziness.of(&word.text));
+    /// Documents with a word of a field.
+    pub(super) fn word(&self, field: &str, word: &str, wanted: &Wanted) -> Parsed {
+        let Some((of, path)) = self.terms_of(field) else { return self.term(field, word) };
+        let distance = wanted.fuzziness.map_or(0, |fuzziness| fuzziness.of(word));
         if distance == 0 {
-            return Ok(exact(&word.text));
+            return self.term(field, word);
         }
         let fuzzy = Fuzzy {
             distance,
@@ -122,16 +110,15 @@ impl Parser<'_> {
             most: wanted.most.unwrap_or(EXPANSIONS),
             transpositions: !wanted.no_transpositions,
         };
-        let of = field.map(|path| (self.layout.fields, path));
-        let close = self.close_to(of, &word.text, fuzzy)?;
+        let close = self.close_to((of, &path), word, fuzzy)?;
         self.spend(close.len())?;
-        let length = word.text.chars().count();
-        // The score of the best, which counts for less with each change.
-        let each = close.iter().map(|(text, changes)| {
-            let shorter = length.min(text.chars().count()).max(1);
-            boosted(exact(text), (1.0 - f32::from(*changes) / shorter as f32).max(0.0))
+        let terms: Vec<_> = close.iter().map(|(text, _)| (text_term(of, &path, text), field.to_owned())).collect();
+        let blend = Blend::new(terms.clone(), Mixing::Close);
+        let each = terms.into_iter().zip(&close).enumerate().map(|(place, ((term, _), (text, likeness)))| {
+            self.note(field, text);
+            (Occur::Should, boosted(self.scored(term, field, Some((Arc::clone(&blend), place))), *likeness))
         });
-        Ok(Box::new(DisjunctionMaxQuery::new(each.collect::<Vec<_>>())))
+        Ok(Box::new(BooleanQuery::new(each.collect())))
     }
 
     /// Documents in whose field the words stand side by side, with so many others between them at most.
@@ -139,26 +126,30 @@ impl Parser<'_> {
         if !self.is_text(field) {
             return self.term(field, text);
         }
-        self.side_by_side(text, slop, |text| {
-            self.note(Some(field), text);
-            text_term(self.layout.fields, field, text)
-        })
-    }
-
-    fn side_by_side(&self, text: &str, slop: u32, term: impl Fn(&str) -> Term) -> Parsed {
         let words = analysis::words(text);
         self.spend(words.len())?;
-        let terms: Vec<(usize, Term)> = words.iter().map(|word| (word.position, term(&word.text))).collect();
+        let mut terms = Vec::with_capacity(words.len());
+        for word in &words {
+            self.note(field, &word.text);
+            terms.push((word.position, text_term(self.layout.fields, field, &word.text)));
+        }
         match terms.as_slice() {
             [] => Ok(Box::new(EmptyQuery)),
-            [(_, only)] => Ok(Box::new(TermQuery::new(only.clone(), IndexRecordOption::WithFreqs))),
-            _ => Ok(Box::new(PhraseQuery::new_with_offset_and_slop(terms, slop))),
+            [(_, only)] => Ok(self.scored(only.clone(), field, None)),
+            _ => {
+                let statistics = Arc::clone(self.statistics);
+                Ok(Box::new(Phrase { terms, slop, field: field.to_owned(), statistics }))
+            }
         }
     }
 
     /// The fields that names stand for: patterns are those that fit, `^2` is a weight.
+    ///
+    /// # Errors
+    /// A weight is none, or there are too many.
     pub(super) fn fields(&self, names: &[String]) -> Result<Fields, SearchError> {
         let mut named: Vec<(String, f32)> = Vec::new();
+        let mut is_all = false;
         let mut known = HashSet::new();
         for name in names {
             let (name, weight) = match name.split_once('^') {
@@ -168,9 +159,7 @@ impl Parser<'_> {
                     (field, parsed.ok_or_else(|| SearchError::illegal(format!("[{name}] has no weight behind its ^")))?)
                 }
             };
-            if name == "*" {
-                return Ok(Fields::All);
-            }
+            is_all |= name == "*";
             let fitting =
                 if name.contains('*') { self.mappings.fitting(self.indices, name) } else { vec![name.to_owned()] };
             self.spend(1 + fitting.len())?;
@@ -180,7 +169,7 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(Fields::Named(named))
+        Ok(Fields { named, is_all })
     }
 
     pub(super) fn multi_match(&self, body: &Value) -> Parsed {
@@ -188,68 +177,101 @@ impl Parser<'_> {
         let boost = members.boost()?;
         let text =
             members.text("query")?.ok_or_else(|| SearchError::parsing("No text specified for multi_match query"))?;
-        let fields = self.fields(&names(members.take("fields"), "multi_match")?)?;
+        let names = names(members.take("fields"), "multi_match")?;
+        let fields = self.fields(&if names.is_empty() { everywhere() } else { names })?;
         let kind = members.text("type")?;
         let tie = members.number("tie_breaker")?.map(|tie| tie as f32);
         let slop = slop(&mut members, "slop")?;
         let mut wanted = Wanted::read(&mut members)?;
         members.end()?;
-        // Words in numbers' fields and the like find nothing, for the fields are of many kinds.
-        wanted.lenient |= true;
-        let kind = kind.as_deref().unwrap_or("best_fields");
-        let fields = match fields {
-            Fields::Named(fields) if !fields.is_empty() => fields,
-            _ => {
-                return match kind {
-                    "best_fields" | "most_fields" | "cross_fields" => {
-                        Ok(boosted(self.anywhere(&text, &wanted)?, boost))
-                    }
-                    "phrase" => Ok(boosted(self.phrase_in(&Fields::All, &text, slop)?, boost)),
-                    other => Err(unknown_type(other)),
+        // Where all fields are looked at, a text is no value of some.
+        wanted.lenient = wanted.lenient_said.unwrap_or(fields.is_all);
+        let fields = fields.named;
+        let words = |field: &str| self.words(field, &text, &wanted);
+        let found = match kind.as_deref().unwrap_or("best_fields") {
+            "best_fields" => best(each_field(&fields, words)?, tie.unwrap_or(0.0)),
+            "most_fields" => best(each_field(&fields, words)?, tie.unwrap_or(1.0)),
+            "phrase" => {
+                let phrase = |field: &str| {
+                    self.phrase(field, &text, slop).or_else(|error| unless_lenient(error, wanted.lenient))
                 };
+                best(each_field(&fields, phrase)?, tie.unwrap_or(0.0))
             }
-        };
-        let found = match kind {
-            "best_fields" => best(each_field(&fields, |field| self.words(field, &text, &wanted))?, tie.unwrap_or(0.0)),
-            "most_fields" => best(each_field(&fields, |field| self.words(field, &text, &wanted))?, 1.0),
-            "phrase" => best(each_field(&fields, |field| self.phrase(field, &text, slop))?, tie.unwrap_or(0.0)),
             "cross_fields" if wanted.fuzziness.is_some() => {
                 return Err(SearchError::parsing("Fuzziness not allowed for type [cross_fields]"));
             }
-            // Each word may stand in another field: the words' scores add up, each taken where it is highest.
-            "cross_fields" => self.each_word(&text, &wanted, |parser, word| {
-                let within = each_field(&fields, |field| {
-                    if parser.is_text(field) {
-                        parser.word(Some(field), word, &wanted)
-                    } else {
-                        parser.words(field, &word.text, &wanted)
-                    }
-                });
-                Ok(best(within?, tie.unwrap_or(0.0)))
-            })?,
+            "cross_fields" => self.cross_fields(&fields, &text, (&wanted, tie.unwrap_or(0.0)))?,
             other => return Err(unknown_type(other)),
         };
         Ok(boosted(found, boost))
     }
 
-    /// Documents with the words in one of the fields, or anywhere.
-    pub(super) fn words_in(&self, fields: &Fields, text: &str, (wanted, tie): (&Wanted, f32)) -> Parsed {
-        match fields {
-            Fields::All => self.anywhere(text, wanted),
-            Fields::Named(fields) => Ok(best(each_field(fields, |field| self.words(field, text, wanted))?, tie)),
+    /// Documents with each word in one of the fields. Those whose texts are found as a whole are taken together apart from the others.
+    fn cross_fields(&self, fields: &[(String, f32)], text: &str, (wanted, tie): (&Wanted, f32)) -> Parsed {
+        let (texts, wholes): (Vec<_>, Vec<_>) = fields.iter().cloned().partition(|(field, _)| self.is_text(field));
+        let mut groups = Vec::new();
+        if !texts.is_empty() {
+            groups.push(self.each_word(text, wanted, |parser, word| parser.across(&texts, &word.text, (wanted, tie)))?);
         }
+        if !wholes.is_empty() {
+            groups.push(self.across(&wholes, text, (wanted, tie))?);
+        }
+        Ok(best(groups, tie))
     }
 
-    /// Documents with the phrase in one of the fields, or anywhere.
-    pub(super) fn phrase_in(&self, fields: &Fields, text: &str, slop: u32) -> Parsed {
-        match fields {
-            Fields::All => self.side_by_side(text, slop, |text| {
-                self.note(None, text);
-                Term::from_field_text(self.layout.all, text)
-            }),
-            Fields::Named(fields) => Ok(best(each_field(fields, |field| self.phrase(field, text, slop))?, 0.0)),
+    /// Documents with a word in one of the fields, in which it counts as equally rare.
+    fn across(&self, fields: &[(String, f32)], word: &str, (wanted, tie): (&Wanted, f32)) -> Parsed {
+        let (mut terms, mut weights, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (field, weight) in fields {
+            match self.terms_of(field) {
+                Some((of, path)) => {
+                    self.spend(1)?;
+                    self.note(field, word);
+                    terms.push((text_term(of, &path, word), field.clone()));
+                    weights.push(*weight);
+                }
+                None => {
+                    let found = self.term(field, word).or_else(|error| unless_lenient(error, wanted.lenient))?;
+                    others.push(boosted(found, *weight));
+                }
+            }
         }
+        let blend = Blend::new(terms.clone(), Mixing::Fields);
+        let each = terms.into_iter().zip(weights).enumerate().map(|(place, ((term, field), weight))| {
+            boosted(self.scored(term, &field, Some((Arc::clone(&blend), place))), weight)
+        });
+        others.extend(each);
+        Ok(best(others, tie))
     }
+
+    /// Documents with the words in one of the fields.
+    pub(super) fn words_in(&self, fields: &Fields, text: &str, (wanted, tie): (&Wanted, f32)) -> Parsed {
+        Ok(best(each_field(&fields.named, |field| self.words(field, text, wanted))?, tie))
+    }
+
+    /// Documents with the phrase in one of the fields.
+    pub(super) fn phrase_in(&self, fields: &Fields, text: &str, (slop, tie): (u32, f32), is_lenient: bool) -> Parsed {
+        let phrase = |field: &str| self.phrase(field, text, slop).or_else(|error| unless_lenient(error, is_lenient));
+        Ok(best(each_field(&fields.named, phrase)?, tie))
+    }
+}
+
+/// All fields, as a request names them that names none.
+pub(super) fn everywhere() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+/// Whether names are those of all fields.
+pub(super) fn is_everywhere(names: &[String]) -> bool {
+    names.is_empty() || names.len() == 1 && names[0] == "*"
+}
+
+/// Finds nothing where a text is no value of a field, if that is no fault.
+///
+/// # Errors
+/// It is one, or something else is.
+pub(super) fn unless_lenient(error: SearchError, is_lenient: bool) -> Parsed {
+    if is_lenient && error.kind == "query_shard_exception" { Ok(Box::new(EmptyQuery)) } else { Err(error) }
 }
 
 fn each_field(fields: &[(String, f32)], query: impl Fn(&str) -> Parsed) -> Result<Vec<Boxed>, SearchError> {

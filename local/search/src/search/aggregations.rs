@@ -1,174 +1,303 @@
-//! Aggregations: held against what is known of them, carried out by tantivy, and shown as Elasticsearch shows them.
+//! Aggregations: read, held against what is known of them, and made of the documents that a search finds.
+
+mod histograms;
+mod metrics;
+mod order;
+mod ranges;
+mod terms;
+mod values;
+
+use std::cell::Cell;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
+use tantivy::DocAddress;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use crate::answer::SearchError;
-use crate::document::FIELDS;
-use crate::field::FieldType;
-use crate::mapping::Mappings;
+use crate::members::Members;
+use crate::patience::Patience;
+use histograms::Histogram;
+use metrics::Metric;
+use ranges::Ranges;
+use terms::Terms;
+use values::Values;
 
-/// The aggregations with their members.
-const KNOWN: [(&str, &[&str]); 13] = [
-    ("terms", &["field", "size", "order", "min_doc_count", "missing", "show_term_doc_count_error"]),
-    (
-        "date_histogram",
-        &[
-            "field",
-            "fixed_interval",
-            "calendar_interval",
-            "offset",
-            "min_doc_count",
-            "extended_bounds",
-            "hard_bounds",
-            "keyed",
-        ],
-    ),
-    ("histogram", &["field", "interval", "offset", "min_doc_count", "extended_bounds", "hard_bounds", "keyed"]),
-    ("range", &["field", "ranges", "keyed"]),
-    ("stats", &["field", "missing"]),
-    ("extended_stats", &["field", "missing", "sigma"]),
-    ("avg", &["field", "missing"]),
-    ("min", &["field", "missing"]),
-    ("max", &["field", "missing"]),
-    ("sum", &["field", "missing"]),
-    ("value_count", &["field", "missing"]),
-    ("cardinality", &["field", "missing"]),
-    ("percentiles", &["field", "percents", "keyed", "missing"]),
-];
+pub use values::Of;
 
-/// Calendar intervals that are always as long, with what they are fixed.
-const FIXED: [(&str, &str); 8] = [
-    ("second", "1s"),
-    ("1s", "1s"),
-    ("minute", "1m"),
-    ("1m", "1m"),
-    ("hour", "1h"),
-    ("1h", "1h"),
-    ("day", "1d"),
-    ("1d", "1d"),
-];
+/// How many buckets an answer has at most, as Elasticsearch has it.
+const MOST: usize = 65_536;
+/// How deep aggregations may be nested.
+const DEEPEST: usize = 20;
 
-/// Those whose results are times where their values are, in nanoseconds as tantivy has them.
-const OF_TIMES: [&str; 3] = ["avg", "min", "max"];
-/// Those that have nothing of a time but that it is there.
-const OF_ANYTHING: [&str; 3] = ["date_histogram", "value_count", "cardinality"];
+/// Finds the documents of a query, as a filter has it.
+pub type Find<'a> = &'a dyn Fn(&Value) -> Result<HashSet<DocAddress>, SearchError>;
 
-/// The types of fields.
-type Types<'a> = (&'a Mappings, &'a [String]);
+/// What aggregations are read by.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// What is aggregated.
+    pub of: Of<'a>,
+    /// Finds the documents of a filter.
+    pub find: Find<'a>,
+    /// How long it may take.
+    pub patience: &'a Patience,
+    /// In how many others these stand.
+    pub depth: usize,
+}
 
-/// The aggregations with their fields named as they are stored.
+/// What aggregations are made with.
+struct Making<'a> {
+    patience: &'a Patience,
+    /// How many buckets there may be yet.
+    left: Cell<usize>,
+}
+
+impl Making<'_> {
+    /// Takes note of so many buckets, and looks at the clock.
+    fn spend(&self, buckets: usize) -> Result<(), SearchError> {
+        self.patience.check()?;
+        let left = self.left.get().checked_sub(buckets);
+        let left = left.ok_or_else(|| SearchError {
+            status: 400,
+            kind: "too_many_buckets_exception",
+            reason: format!("Trying to create too many buckets. Must be less than or equal to: [{MOST}]"),
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// An aggregation with its name.
+struct Named {
+    name: String,
+    kind: Kind,
+    inner: Vec<Named>,
+    /// What the request says of it, which is answered as it is.
+    meta: Option<Value>,
+}
+
+enum Kind {
+    Terms(Terms),
+    Histogram(Histogram),
+    Ranges(Ranges),
+    /// Documents that a filter finds, each with its name, if it has one; and whether it is one alone.
+    Filters(Vec<(Option<String>, Filter)>, bool),
+    /// Documents without a value.
+    Missing(Values),
+    Metric(Metric),
+}
+
+enum Filter {
+    Found(HashSet<DocAddress>),
+    /// What no other filter finds.
+    Other,
+}
+
+/// The aggregations of some documents, which stand in their order.
 ///
 /// # Errors
-/// They have names or members that nobody knows.
-pub fn request(wanted: &Value, types: Types<'_>) -> Result<Value, SearchError> {
+/// They have names or members that nobody knows, there are too many buckets, or the time is over.
+pub fn aggregated(wanted: &Value, reading: Reading<'_>, documents: &[DocAddress]) -> Result<Value, SearchError> {
+    let all = read(wanted, reading)?;
+    let making = Making { patience: reading.patience, left: Cell::new(MOST) };
+    results(&all, &making, documents).map(Value::Object)
+}
+
+fn read(wanted: &Value, reading: Reading<'_>) -> Result<Vec<Named>, SearchError> {
+    if reading.depth > DEEPEST {
+        return Err(SearchError::illegal(format!("aggregations are nested deeper than [{DEEPEST}]")));
+    }
     let named = wanted.as_object().ok_or_else(|| SearchError::parsing("[aggs] takes an object"))?;
-    let mut all = Map::new();
-    for (name, body) in named {
-        let body = body.as_object().ok_or_else(|| SearchError::parsing(format!("[{name}] is no aggregation")))?;
-        let mut found = Map::new();
-        for (member, value) in body {
-            if matches!(member.as_str(), "aggs" | "aggregations") {
-                found.insert("aggs".to_owned(), request(value, types)?);
-                continue;
-            }
-            if member == "meta" {
-                continue;
-            }
-            let Some((kind, known)) = KNOWN.iter().find(|(known, _)| known == member) else {
-                return Err(SearchError::parsing(format!("Unknown aggregation type [{member}]")));
-            };
-            found.insert(member.clone(), one((kind, known), value, types)?);
-        }
-        all.insert(name.clone(), Value::Object(found));
-    }
-    Ok(Value::Object(all))
+    named.iter().map(|(name, body)| one(name, body, reading)).collect()
 }
 
-fn one((kind, known): (&str, &[&str]), body: &Value, types: Types<'_>) -> Result<Value, SearchError> {
-    let members = body.as_object().ok_or_else(|| SearchError::parsing(format!("[{kind}] takes an object")))?;
+fn one(name: &str, body: &Value, reading: Reading<'_>) -> Result<Named, SearchError> {
+    reading.patience.check()?;
+    let mut members = Members::of(body, name)?;
+    if name.is_empty() || name.contains(['[', ']', '>']) {
+        return Err(SearchError::parsing(format!("Invalid aggregation name [{name}]")));
+    }
+    let meta = members.take("meta").cloned();
+    let deeper = Reading { depth: reading.depth + 1, ..reading };
+    let inner = members.take("aggs").or_else(|| members.take("aggregations"));
+    let inner = inner.map_or_else(|| Ok(Vec::new()), |inner| read(inner, deeper))?;
+    let (kind, body) = match members.rest().as_slice() {
+        [one] => *one,
+        [] => return Err(SearchError::parsing(format!("Missing definition for aggregation [{name}]"))),
+        [(first, _), (second, _), ..] => {
+            return Err(SearchError::parsing(format!(
+                "Found two aggregation type definitions in [{name}]: [{first}] and [{second}]"
+            )));
+        }
+    };
+    if kind == "filter" {
+        let found = Kind::Filters(vec![(None, Filter::Found((reading.find)(body)?))], true);
+        return Ok(Named { name: name.to_owned(), kind: found, inner, meta });
+    }
+    let mut members = Members::of(body, kind)?;
+    let found = match kind {
+        "terms" => Kind::Terms(Terms::read(&mut members, reading.of, &inner)?),
+        "histogram" => Kind::Histogram(Histogram::read(&mut members, reading.of, &inner)?),
+        "date_histogram" => Kind::Histogram(Histogram::of_times(&mut members, reading.of, &inner)?),
+        "range" | "date_range" => Kind::Ranges(Ranges::read(&mut members, reading.of, kind)?),
+        "missing" => Kind::Missing(Values::open(reading.of, &field(&mut members, kind)?, kind)?),
+        "filters" => Kind::Filters(filters(&mut members, reading)?, false),
+        other => match Metric::read(other, &mut members, reading.of)? {
+            Some(metric) if inner.is_empty() => Kind::Metric(metric),
+            Some(_) => {
+                return Err(SearchError::parsing(format!(
+                    "Aggregator [{name}] of type [{other}] cannot accept sub-aggregations"
+                )));
+            }
+            None => return Err(SearchError::parsing(format!("Unknown aggregation type [{other}]"))),
+        },
+    };
+    members.end()?;
+    Ok(Named { name: name.to_owned(), kind: found, inner, meta })
+}
+
+/// The field that is aggregated.
+fn field(members: &mut Members<'_>, kind: &str) -> Result<String, SearchError> {
+    let field = members.text("field")?;
+    field.ok_or_else(|| {
+        SearchError::illegal(format!("Required one of fields [field, script], but none were specified for [{kind}]"))
+    })
+}
+
+fn filters(members: &mut Members<'_>, reading: Reading<'_>) -> Result<Vec<(Option<String>, Filter)>, SearchError> {
+    let other_key = members.text("other_bucket_key")?;
+    let has_other = members.flag("other_bucket")?.unwrap_or(other_key.is_some());
+    let found = |query: &Value| Ok::<_, SearchError>(Filter::Found((reading.find)(query)?));
+    let mut all = Vec::new();
+    let is_named = match members.take("filters") {
+        Some(Value::Object(named)) => {
+            let mut sorted: Vec<_> = named.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            for (name, query) in sorted {
+                all.push((Some(name.clone()), found(query)?));
+            }
+            true
+        }
+        Some(Value::Array(queries)) => {
+            for query in queries {
+                all.push((None, found(query)?));
+            }
+            false
+        }
+        _ => return Err(SearchError::parsing("[filters] takes named filters or an array of filters")),
+    };
+    if all.is_empty() {
+        return Err(SearchError::illegal("[filters] cannot be empty."));
+    }
+    if has_other {
+        let key = other_key.unwrap_or_else(|| "_other_".to_owned());
+        all.push((is_named.then_some(key), Filter::Other));
+    }
+    Ok(all)
+}
+
+fn results(all: &[Named], making: &Making<'_>, documents: &[DocAddress]) -> Result<Map<String, Value>, SearchError> {
     let mut found = Map::new();
-    for (name, value) in members {
-        if !known.contains(&name.as_str()) {
-            return Err(SearchError::parsing(format!("[{kind}] unknown field [{name}]")));
+    for named in all {
+        let mut result = result(named, making, documents)?;
+        if let Some(meta) = &named.meta {
+            result["meta"] = meta.clone();
         }
-        match (name.as_str(), value.as_str()) {
-            ("field", Some(field)) => {
-                let is_time = types.0.field(types.1, field) == Some(FieldType::Date);
-                if is_time && !OF_TIMES.contains(&kind) && !OF_ANYTHING.contains(&kind) {
-                    return Err(SearchError::illegal(format!(
-                        "[{kind}] of times, as [{field}] has them, isn't known here"
-                    )));
+        found.insert(named.name.clone(), result);
+    }
+    Ok(found)
+}
+
+fn result(named: &Named, making: &Making<'_>, documents: &[DocAddress]) -> Result<Value, SearchError> {
+    making.patience.check()?;
+    match &named.kind {
+        Kind::Terms(terms) => terms.result(&named.inner, making, documents),
+        Kind::Histogram(histogram) => histogram.result(&named.inner, making, documents),
+        Kind::Ranges(ranges) => ranges.result(&named.inner, making, documents),
+        Kind::Metric(metric) => metric.result(making, documents),
+        Kind::Missing(values) => {
+            let without: Vec<_> = documents.iter().copied().filter(|at| !has_value(values, *at)).collect();
+            bucket(&named.inner, making, &without).map(Value::Object)
+        }
+        Kind::Filters(filters, is_alone) => {
+            let (mut listed, mut keyed) = (Vec::new(), Map::new());
+            for (name, filter) in filters {
+                let fits = |at: &DocAddress| match filter {
+                    Filter::Found(found) => found.contains(at),
+                    Filter::Other => {
+                        !filters.iter().any(|(_, filter)| matches!(filter, Filter::Found(found) if found.contains(at)))
+                    }
+                };
+                let within: Vec<_> = documents.iter().copied().filter(fits).collect();
+                let bucket = Value::Object(bucket(&named.inner, making, &within)?);
+                match name {
+                    Some(name) => _ = keyed.insert(name.clone(), bucket),
+                    None => listed.push(bucket),
                 }
-                found.insert("field".to_owned(), json!(stored(field, types)?));
             }
-            ("calendar_interval", interval) => {
-                let fixed = FIXED.iter().find(|(name, _)| Some(*name) == interval);
-                let (_, fixed) = fixed.ok_or_else(|| {
-                    SearchError::illegal(format!(
-                        "[calendar_interval] is second, minute, hour or day here, not {value}"
-                    ))
-                })?;
-                found.insert("fixed_interval".to_owned(), json!(fixed));
-            }
-            _ => {
-                found.insert(name.clone(), value.clone());
-            }
+            Ok(match (is_alone, keyed.is_empty()) {
+                (true, _) => listed.pop().unwrap_or_default(),
+                (false, true) => json!({ "buckets": listed }),
+                (false, false) => json!({ "buckets": keyed }),
+            })
         }
-    }
-    Ok(Value::Object(found))
-}
-
-fn stored(field: &str, (mappings, indices): Types<'_>) -> Result<String, SearchError> {
-    if matches!(field, "_index" | "_id") {
-        return Ok(field.to_owned());
-    }
-    match mappings.field(indices, field) {
-        Some(FieldType::Text) => Err(SearchError::illegal(format!(
-            "Fielddata is disabled on [{field}], a text field: aggregate on [{field}.keyword]"
-        ))),
-        Some(_) => Ok(format!("{FIELDS}.{field}")),
-        None => Ok(format!("{FIELDS}.{}", field.strip_suffix(".keyword").unwrap_or(field))),
     }
 }
 
-/// Milliseconds since 1970 as a text.
-fn time(millis: i64) -> String {
-    let time = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
-    time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+fn has_value(values: &Values, at: DocAddress) -> bool {
+    let (mut texts, mut numbers) = (Vec::new(), Vec::new());
+    values.ordinals(at, &mut texts);
+    values.each(at, &mut numbers);
+    !texts.is_empty() || !numbers.is_empty()
 }
 
-/// The results as Elasticsearch has them: times are milliseconds, with a text beside them.
-pub fn shown(results: &mut Value, wanted: &Value, types: Types<'_>) {
-    let (Some(results), Some(wanted)) = (results.as_object_mut(), wanted.as_object()) else { return };
-    for (name, body) in wanted {
-        let Some(result) = results.get_mut(name) else { continue };
-        for kind in OF_TIMES {
-            let field = body[kind]["field"].as_str();
-            let is_time = field.is_some_and(|field| types.0.field(types.1, field) == Some(FieldType::Date));
-            if is_time && let Some(nanos) = result["value"].as_f64() {
-                let millis = (nanos / 1e6).floor();
-                result["value"] = json!(millis);
-                result["value_as_string"] = json!(time(millis as i64));
-            }
-        }
-        let is_time = body.get("date_histogram").is_some();
-        let inner = body.get("aggs").or_else(|| body.get("aggregations"));
-        let buckets: Vec<&mut Value> = match result.get_mut("buckets") {
-            Some(Value::Array(buckets)) => buckets.iter_mut().collect(),
-            Some(Value::Object(buckets)) => buckets.values_mut().collect(),
-            _ => Vec::new(),
-        };
-        for bucket in buckets {
-            if is_time && let Some(key) = bucket["key"].as_f64() {
-                // Where a segment lacks the field tantivy leaves the nanoseconds as they are, and gives no text.
-                let is_millis = bucket.get("key_as_string").is_some();
-                let millis = if is_millis { key as i64 } else { (key as i64).div_euclid(1_000_000) };
-                bucket["key"] = json!(millis);
-                bucket["key_as_string"] = json!(time(millis));
-            }
-            if let Some(inner) = inner {
-                shown(bucket, inner, types);
-            }
-        }
+/// A bucket with these documents, without its key.
+fn bucket(inner: &[Named], making: &Making<'_>, documents: &[DocAddress]) -> Result<Map<String, Value>, SearchError> {
+    making.spend(1)?;
+    let mut bucket = Map::new();
+    bucket.insert("doc_count".to_owned(), json!(documents.len()));
+    bucket.extend(results(inner, making, documents)?);
+    Ok(bucket)
+}
+
+/// The documents that are found, in their order.
+pub struct Documents;
+
+/// Those of a segment.
+pub struct OfSegment {
+    ordinal: SegmentOrdinal,
+    found: Vec<DocAddress>,
+}
+
+impl Collector for Documents {
+    type Fruit = Vec<DocAddress>;
+    type Child = OfSegment;
+
+    fn for_segment(&self, ordinal: SegmentOrdinal, _: &SegmentReader) -> tantivy::Result<OfSegment> {
+        Ok(OfSegment { ordinal, found: Vec::new() })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        false
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Vec<DocAddress>>) -> tantivy::Result<Vec<DocAddress>> {
+        let mut all: Vec<DocAddress> = fruits.into_iter().flatten().collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+}
+
+impl SegmentCollector for OfSegment {
+    type Fruit = Vec<DocAddress>;
+
+    fn collect(&mut self, document: DocId, _: Score) {
+        self.found.push(DocAddress::new(self.ordinal, document));
+    }
+
+    fn harvest(self) -> Vec<DocAddress> {
+        self.found
     }
 }

@@ -78,7 +78,7 @@ impl Highlight {
                     () if *pattern == whole => &whole,
                     () => continue,
                 };
-                let fits = |note: &&Note| !options.same_field || note.field.as_ref().is_none_or(|field| field == name);
+                let fits = |note: &&Note| !options.same_field || note.field == *name;
                 let wanted: HashSet<&str> = notes.iter().filter(fits).map(|note| note.text.as_str()).collect();
                 let mut fragments = Vec::new();
                 for value in values {
@@ -216,9 +216,8 @@ fn collect<'a>(path: &str, value: &'a Value, texts: &mut Vec<(String, Vec<&'a st
 mod tests {
     use super::*;
 
-    fn marked(highlight: &Value, document: &Value, notes: &[(Option<&str>, &str)]) -> Option<Value> {
-        let note =
-            |(field, text): &(Option<&str>, &str)| Note { field: field.map(str::to_owned), text: (*text).to_owned() };
+    fn marked(highlight: &Value, document: &Value, notes: &[(&str, &str)]) -> Option<Value> {
+        let note = |(field, text): &(&str, &str)| Note { field: (*field).to_owned(), text: (*text).to_owned() };
         let notes: HashSet<Note> = notes.iter().map(note).collect();
         Highlight::read(highlight)
             .expect("read")
@@ -230,25 +229,25 @@ mod tests {
         let document = json!({"t": "Red lipstick. In Stockholm!", "o": {"u": ["a lipstick", "b"]}, "k": "Whole Text"});
         let all = json!({"fields": {"*": {}}});
         assert_eq!(
-            marked(&all, &document, &[(Some("t"), "lipstick")]),
+            marked(&all, &document, &[("t", "lipstick")]),
             Some(json!({"t": ["Red <em>lipstick</em>. In Stockholm!"]}))
         );
         assert_eq!(
-            marked(&all, &document, &[(None, "lipstick")]),
+            marked(&all, &document, &[("t", "lipstick"), ("o.u", "lipstick")]),
             Some(json!({"t": ["Red <em>lipstick</em>. In Stockholm!"], "o.u": ["a <em>lipstick</em>"]}))
         );
         let short = json!({"fields": {"t": {"fragment_size": 15, "pre_tags": ["["], "post_tags": ["]"]}}});
-        assert_eq!(marked(&short, &document, &[(None, "stockholm")]), Some(json!({"t": ["In [Stockholm]!"]})));
+        assert_eq!(marked(&short, &document, &[("t", "stockholm")]), Some(json!({"t": ["In [Stockholm]!"]})));
         assert_eq!(
-            marked(&json!({"fields": {"k": {}}}), &document, &[(Some("k"), "Whole Text")]),
+            marked(&json!({"fields": {"k": {}}}), &document, &[("k", "Whole Text")]),
             Some(json!({"k": ["<em>Whole Text</em>"]}))
         );
-        assert_eq!(marked(&all, &document, &[(Some("t"), "nothing")]), None);
+        assert_eq!(marked(&all, &document, &[("t", "nothing")]), None);
         let unmarked = json!({"fields": {"t": {"no_match_size": 3}}});
         assert_eq!(marked(&unmarked, &document, &[]), Some(json!({"t": ["Red"]})));
         assert!(Highlight::read(&json!({"fields": {"t": {"fragmnt_size": 5}}})).is_err());
         let long = json!({"t": format!("{}needle {}", "word ".repeat(200), "word ".repeat(200))});
-        let found = marked(&json!({"fields": {"t": {}}}), &long, &[(None, "needle")]).expect("marked");
+        let found = marked(&json!({"fields": {"t": {}}}), &long, &[("t", "needle")]).expect("marked");
         let fragment = found["t"][0].as_str().expect("a fragment");
         assert!(fragment.contains("<em>needle</em>") && fragment.len() < 120, "{fragment}");
     }

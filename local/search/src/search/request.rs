@@ -36,6 +36,10 @@ pub struct Request<'a> {
     pub scored: bool,
     /// Hits with smaller scores are none.
     pub least: Option<f32>,
+    /// Whether hits say how often they were changed.
+    pub version: bool,
+    /// Whether hits say which change they are of.
+    pub stamped: bool,
     /// The snapshot that is searched, by its id, and for how long it is kept then.
     pub pit: Option<(String, Option<String>)>,
 }
@@ -95,12 +99,14 @@ impl<'a> Request<'a> {
             highlight: members.take("highlight").map(Highlight::read).transpose()?,
             counted,
             scored: members.flag("track_scores")?.unwrap_or(false),
+            version: members.flag("version")?.unwrap_or(false),
+            stamped: members.flag("seq_no_primary_term")?.unwrap_or(false),
             least: members.number("min_score")?.map(|least| least as f32),
             pit,
         };
-        // A search that takes too long ends anyway; versions and explanations are not asked for by false.
+        // A search that takes too long ends anyway; explanations are not asked for by false.
         members.take("timeout");
-        for off in ["explain", "version", "seq_no_primary_term", "profile"] {
+        for off in ["explain", "profile"] {
             if members.flag(off)? == Some(true) {
                 return Err(SearchError::parsing(format!("[search] query does not support [{off}]")));
             }

@@ -5,9 +5,11 @@ use std::cmp::Ordering;
 use serde_json::{Value, json};
 
 use crate::answer::SearchError;
+use crate::document::{FIELDS, WHOLES};
 use crate::field::FieldType;
 use crate::mapping::Mappings;
 use crate::members::{Members, scalar};
+use crate::place::{self, Place};
 
 /// How many keys there are at most.
 const MOST: usize = 32;
@@ -28,7 +30,7 @@ pub struct Key {
 }
 
 /// What hits are sorted by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Of {
     /// How well they fit.
     Score,
@@ -36,6 +38,8 @@ pub enum Of {
     Place,
     /// A field.
     Field(String),
+    /// How far a field's places are from the nearest of some, in a unit of so many metres.
+    Distance(String, Vec<Place>, f64),
 }
 
 /// The value of a key.
@@ -57,6 +61,7 @@ impl Sorted {
         match self {
             Self::Missing => Value::Null,
             Self::Whole(number) => json!(number),
+            Self::Number(number) if number.is_infinite() => json!("Infinity"),
             Self::Number(number) => json!(number),
             Self::Text(text) => json!(text),
         }
@@ -94,7 +99,7 @@ impl Key {
         match (&self.of, kind) {
             (Of::Place, _) => text.parse().map(Sorted::Whole).map_err(|_| wrong()),
             // A hit's own value, which is what its field has.
-            (Of::Score, _) | (_, Some(FieldType::Float | FieldType::Double)) => {
+            (Of::Score | Of::Distance(..), _) | (_, Some(FieldType::Float | FieldType::Double)) => {
                 text.parse().map(Sorted::Number).map_err(|_| wrong())
             }
             (_, Some(FieldType::Long)) => match text.parse::<i64>() {
@@ -119,22 +124,27 @@ impl Key {
         match &self.of {
             Of::Score => "_score",
             Of::Place => "_doc",
-            Of::Field(name) => name,
+            Of::Field(name) | Of::Distance(name, ..) => name,
         }
     }
 
-    /// The path of the key's values and their type; none where no index has the field.
+    /// The column of the key's values and their type; none where no index has the field.
     ///
     /// # Errors
     /// Hits can't be sorted by it.
-    pub fn field<'a>(
-        &'a self,
-        mappings: &Mappings,
-        indices: &[String],
-    ) -> Result<Option<(&'a str, FieldType)>, SearchError> {
+    pub fn field(&self, mappings: &Mappings, indices: &[String]) -> Result<Option<(String, FieldType)>, SearchError> {
+        if let Of::Distance(name, ..) = &self.of {
+            return match mappings.field(indices, name) {
+                Some(FieldType::GeoPoint) => Ok(Some((format!("{FIELDS}.{name}"), FieldType::GeoPoint))),
+                None if self.lenient || indices.is_empty() => Ok(None),
+                _ => {
+                    Err(SearchError::illegal(format!("failed to find mapper for [{name}] for geo distance based sort")))
+                }
+            };
+        }
         let Of::Field(name) = &self.of else { return Ok(None) };
         if name == "_id" || name == "_index" {
-            return Ok(Some((name, FieldType::Keyword)));
+            return Ok(Some((name.clone(), FieldType::Keyword)));
         }
         match mappings.field(indices, name) {
             Some(FieldType::Text) => Err(SearchError::illegal(format!(
@@ -148,10 +158,10 @@ impl Key {
                 | FieldType::Date
                 | FieldType::Keyword
                 | FieldType::Ip),
-            ) => Ok(Some((name, kind))),
+            ) => Ok(Some((format!("{FIELDS}.{name}"), kind))),
             Some(kind) => Err(SearchError::illegal(format!("can't sort on field [{name}] of type [{}]", kind.name()))),
             None => match name.strip_suffix(".keyword").filter(|path| mappings.has_keyword(indices, path)) {
-                Some(path) => Ok(Some((path, FieldType::Keyword))),
+                Some(path) => Ok(Some((format!("{WHOLES}.{path}"), FieldType::Keyword))),
                 None if self.lenient || indices.is_empty() => Ok(None),
                 None => Err(SearchError::shard(format!("No mapping found for [{name}] in order to sort on"))),
             },
@@ -191,6 +201,7 @@ pub fn read(sort: &Value) -> Result<Vec<Key>, SearchError> {
             Value::Object(members) => {
                 for (name, value) in members {
                     keys.push(match value {
+                        Value::Object(_) if name == "_geo_distance" => distance(value)?,
                         Value::String(order) => key(name, Some(order), None)?,
                         value => key(name, None, Some(value))?,
                     });
@@ -209,6 +220,48 @@ pub fn read(sort: &Value) -> Result<Vec<Key>, SearchError> {
     Ok(keys)
 }
 
+/// `_geo_distance`: how far a field's places are from one or some.
+fn distance(options: &Value) -> Result<Key, SearchError> {
+    let mut members = Members::of(options, "_geo_distance")?;
+    let down = is_down(members.text("order")?.as_deref())?.unwrap_or(false);
+    let unit = members.text("unit")?.unwrap_or_else(|| "m".to_owned());
+    let metres = place::metres(&format!("1{unit}"))
+        .ok_or_else(|| SearchError::illegal(format!("No distance unit match [{unit}]")))?;
+    let lenient = members.flag("ignore_unmapped")?.unwrap_or(false);
+    let largest = match members.text("mode")?.as_deref() {
+        None => down,
+        Some("min") => false,
+        Some("max") => true,
+        Some(other) => {
+            return Err(SearchError::illegal(format!("[_geo_distance] [mode] is min or max here, not [{other}]")));
+        }
+    };
+    // An arc is more exact than a plane, and fast enough.
+    members.take("distance_type");
+    match members.text("validation_method")?.as_deref() {
+        None | Some("STRICT" | "strict") => {}
+        Some(other) => return Err(SearchError::illegal(format!("[validation_method] [{other}] isn't known here"))),
+    }
+    let (field, value) = members.only()?;
+    let places = Place::all(value);
+    let places =
+        places.ok_or_else(|| SearchError::parsing(format!("[_geo_distance] [{field}] is no place: {value}")))?;
+    if places.len() > MOST {
+        return Err(SearchError::illegal(format!("there are more than [{MOST}] places in [_geo_distance]")));
+    }
+    // What has no place is infinitely far.
+    Ok(Key { of: Of::Distance(field.to_owned(), places, metres), down, missing_first: down, lenient, largest })
+}
+
+fn is_down(order: Option<&str>) -> Result<Option<bool>, SearchError> {
+    match order {
+        None => Ok(None),
+        Some("asc") => Ok(Some(false)),
+        Some("desc") => Ok(Some(true)),
+        Some(other) => Err(SearchError::illegal(format!("Unknown SortOrder [{other}]"))),
+    }
+}
+
 fn key(name: &str, order: Option<&str>, options: Option<&Value>) -> Result<Key, SearchError> {
     let of = match name {
         "_score" => Of::Score,
@@ -224,12 +277,7 @@ fn key(name: &str, order: Option<&str>, options: Option<&Value>) -> Result<Key, 
         mode = members.text("mode")?;
         members.end()?;
     }
-    let down = match order.as_deref() {
-        None => of == Of::Score,
-        Some("asc") => false,
-        Some("desc") => true,
-        Some(other) => return Err(SearchError::illegal(format!("Unknown SortOrder [{other}]"))),
-    };
+    let down = is_down(order.as_deref())?.unwrap_or(of == Of::Score);
     let missing_first = match missing.as_deref() {
         None | Some("_last") => false,
         Some("_first") => true,

@@ -7,8 +7,8 @@ use tantivy::columnar::{Column, DynamicColumn, StrColumn, TermOrdHit};
 use tantivy::{DateTime, DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::sort::{Key, Of, Sorted};
-use crate::document::FIELDS;
 use crate::field::FieldType;
+use crate::place::Place;
 
 /// A hit with the values of its keys.
 pub type Hit = (Vec<Sorted>, Score, DocAddress);
@@ -26,8 +26,8 @@ pub struct Found {
 
 /// The first so many hits, of those that come after one.
 pub struct Top<'a> {
-    /// The keys, each with the path of its field and its type, if an index has it.
-    pub keys: Vec<(&'a Key, Option<(&'a str, FieldType)>)>,
+    /// The keys, each with the column of its field and its type, if an index has it.
+    pub keys: Vec<(&'a Key, Option<(String, FieldType)>)>,
     /// How many.
     pub limit: usize,
     /// The values of the hit that stands before them, and where it stands, if others with its values are to come.
@@ -49,6 +49,8 @@ impl Collector for Top<'_> {
                 (Of::Score, _) => Values::Score,
                 (Of::Place, _) => Values::Place,
                 (Of::Field(_), None) => Values::None,
+                (Of::Distance(..), None) => Values::Far,
+                (Of::Distance(_, places, unit), Some((path, _))) => Values::distances(segment, path, (places, *unit))?,
                 (Of::Field(_), Some((path, kind))) => Values::open(segment, path, *kind)?,
             };
             columns.push((values, (*key).clone()));
@@ -114,6 +116,10 @@ enum Values {
     Boolean(Column<bool>),
     Time(Column<DateTime>),
     Text(StrColumn),
+    /// Degrees north and east, the places that count, and the unit in metres.
+    Distance(Column<f64>, Column<f64>, Vec<Place>, f64),
+    /// No document has a place.
+    Far,
 }
 
 /// A value as the segment has it: texts are numbered in their order, two apart.
@@ -126,11 +132,7 @@ enum Raw {
 
 impl Values {
     fn open(segment: &SegmentReader, path: &str, kind: FieldType) -> tantivy::Result<Self> {
-        let name = match path {
-            "_id" | "_index" => path.to_owned(),
-            path => format!("{FIELDS}.{path}"),
-        };
-        for handle in segment.fast_fields().dynamic_column_handles(&name)? {
+        for handle in segment.fast_fields().dynamic_column_handles(path)? {
             let found = match (handle.open()?, kind) {
                 (DynamicColumn::I64(column), FieldType::Long | FieldType::Float | FieldType::Double) => {
                     Self::Whole(column)
@@ -148,6 +150,14 @@ impl Values {
         Ok(Self::None)
     }
 
+    fn distances(segment: &SegmentReader, path: &str, (places, unit): (&[Place], f64)) -> tantivy::Result<Self> {
+        let column = |part: &str| segment.fast_fields().column_opt::<f64>(&format!("{path}.{part}"));
+        Ok(match column("lat")?.zip(column("lon")?) {
+            Some((lat, lon)) => Self::Distance(lat, lon, places.to_vec(), unit),
+            None => Self::Far,
+        })
+    }
+
     fn raw(&self, document: DocId, (score, ordinal): (Score, SegmentOrdinal), largest: bool) -> Raw {
         let whole = |values: &mut dyn Iterator<Item = i64>| {
             let found = if largest { values.max() } else { values.min() };
@@ -155,6 +165,14 @@ impl Values {
         };
         match self {
             Self::None => Raw::Missing,
+            Self::Far => Raw::Number(f64::INFINITY),
+            Self::Distance(lat, lon, places, unit) => {
+                let own = lat.values_for_doc(document).zip(lon.values_for_doc(document));
+                let distances =
+                    own.flat_map(|(lat, lon)| places.iter().map(move |place| place.distance(Place { lat, lon })));
+                let better = |one: f64, other: f64| if (other > one) == largest { other } else { one };
+                Raw::Number(distances.reduce(better).map_or(f64::INFINITY, |distance| distance / unit))
+            }
             Self::Score => Raw::Number(f64::from(score)),
             Self::Place => Raw::Whole(place(DocAddress::new(ordinal, document))),
             Self::Whole(column) => whole(&mut column.values_for_doc(document)),
