@@ -145,7 +145,8 @@ fn stands_alone(text: &str, start: usize, end: usize) -> bool {
         one.is_alphanumeric() && other.is_alphanumeric() && !is_dense(one) && !is_dense(other)
     };
     let (before, found, after) = (&text[..start], &text[start..end], &text[end..]);
-    !joined(before.chars().next_back(), found.chars().next()) && !joined(found.chars().next_back(), after.chars().next())
+    !joined(before.chars().next_back(), found.chars().next())
+        && !joined(found.chars().next_back(), after.chars().next())
 }
 
 #[cfg(test)]
@@ -154,7 +155,8 @@ mod tests {
 
     fn found(text: &str) -> Vec<(String, String)> {
         let names = |kind: &str, names: &[&str]| (kind.to_owned(), names.iter().map(|&name| name.to_owned()).collect());
-        let kinds = vec![names("brand", &["Nord", "Nord Beauty", "Éclat"]), names("place", &["Stockholm", "Seoul", "서울"])];
+        let kinds =
+            vec![names("brand", &["Nord", "Nord Beauty", "Éclat"]), names("place", &["Stockholm", "Seoul", "서울"])];
         let entities = Entities::new(kinds).expect("names");
         entities.find(text).into_iter().map(|entity| (entity.kind.to_owned(), entity.text)).collect()
     }
@@ -166,7 +168,10 @@ mod tests {
 
     #[test]
     fn names_are_found_as_people_write_them() {
-        has("NORD BEAUTY ships to stockholm, nord doesn't.", &[("brand", "Nord Beauty"), ("place", "Stockholm"), ("brand", "Nord")]);
+        has(
+            "NORD BEAUTY ships to stockholm, nord doesn't.",
+            &[("brand", "Nord Beauty"), ("place", "Stockholm"), ("brand", "Nord")],
+        );
         has("Nordic weather in Stockholmer Straße", &[]);
         has("ÉCLAT und éclat", &[("brand", "Éclat")]);
         has("서울에서 샀어요", &[("place", "서울")]);
@@ -174,9 +179,15 @@ mod tests {
 
     #[test]
     fn money_dates_and_percentages_are_found() {
-        has("Paid $1,299.50 on 2026-03-01, 20% off", &[("money", "$1,299.50"), ("date", "2026-03-01"), ("percent", "20%")]);
+        has(
+            "Paid $1,299.50 on 2026-03-01, 20% off",
+            &[("money", "$1,299.50"), ("date", "2026-03-01"), ("percent", "20%")],
+        );
         has("20 € am 3.4.2026", &[("money", "20 €"), ("date", "3.4.2026")]);
-        has("It came on May 3rd, 2026. I may buy it again last week", &[("date", "May 3rd, 2026"), ("date", "last week")]);
+        has(
+            "It came on May 3rd, 2026. I may buy it again last week",
+            &[("date", "May 3rd, 2026"), ("date", "last week")],
+        );
         has("119 kr or 12 euros", &[("money", "119 kr"), ("money", "12 euros")]);
         has("version 1.2.3 of 5 stars", &[]);
     }

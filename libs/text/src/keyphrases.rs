@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn each_language_has_its_own_words_that_say_little() {
-        assert_eq!(keyphrases("Der matte Lippenstift und die trockene Haut", "de", 5), ["matte lippenstift", "trockene haut"]);
+        assert_eq!(
+            keyphrases("Der matte Lippenstift und die trockene Haut", "de", 5),
+            ["matte lippenstift", "trockene haut"]
+        );
         assert_eq!(keyphrases("Le rouge mat et la peau sèche", "fr", 5), ["rouge mat", "peau sèche"]);
         assert!(keyphrases("この口紅は一日中もちます。", "ja", 5).is_empty());
         assert!(keyphrases("anything at all", "xx", 5).is_empty());

@@ -170,7 +170,8 @@ fn the_manifest_names_databases_and_orders_models() {
     let content = spec(&desired, "object.manifest")["content"].as_str().expect("content");
     let manifest: lakewright_config::Manifest = serde_json::from_str(content).expect("a manifest");
     let names: Vec<&str> = manifest.models.iter().map(|model| model.name.as_str()).collect();
-    let ordered = ["inventory", "inventory_aggregated", "sales", "sales_aggregated", "users", "searches", "keyword_performance"];
+    let ordered =
+        ["inventory", "inventory_aggregated", "sales", "sales_aggregated", "users", "searches", "keyword_performance"];
     assert_eq!(names, ordered);
     assert_eq!(manifest.location, "s3://shop-warehouse-123456789012/warehouse");
     let sales = &manifest.models[2].sql;

@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn what_is_said_of_texts_has_types() {
-        let found = shape(json!({}), json!([{ "type": "analyze_text", "field": "body", "into": "said", "names": { "brand": ["Nord"] } }]));
+        let found = shape(
+            json!({}),
+            json!([{ "type": "analyze_text", "field": "body", "into": "said", "names": { "brand": ["Nord"] } }]),
+        );
         assert_eq!(
             found,
             json!({

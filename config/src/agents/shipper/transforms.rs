@@ -8,8 +8,8 @@ mod settings;
 
 pub use parsers::{LogFormat, ParseJson, ParseLog, ParseLogfmt, ParseRegex};
 pub use settings::{
-    AnalyzeText, DropEvents, Finding, GeoPoint, Hiding, Mask, Order, Remove, Rename, Route, Sample, Secret, Share, Timestamp, Types,
-    UserAgent, ValueType,
+    AnalyzeText, DropEvents, Finding, GeoPoint, Hiding, Mask, Order, Remove, Rename, Route, Sample, Secret, Share,
+    Timestamp, Types, UserAgent, ValueType,
 };
 
 /// One transform of records on their way to a sink. They are applied in the order in which they stand.
