@@ -4,13 +4,14 @@
 
 WITH actions AS (
   SELECT
-    event_id, event_type, event_time, session_id, user_id, user_agent, search_keywords, kafka_offset,
+    event_id, event_type, event_time, session_id, user_id, user_agent, location, search_keywords, kafka_offset,
     row_number() OVER (PARTITION BY event_id ORDER BY kafka_partition, kafka_offset) AS copy
   FROM raw.user_actions
 ),
 numbered AS (
   SELECT
     event_id, event_type, event_time, session_id, user_id, user_agent, search_keywords,
+    array_join(location, '|') AS place,
     sum(CASE WHEN event_type = 'search' THEN 1 ELSE 0 END) OVER (
       PARTITION BY session_id
       ORDER BY event_time, kafka_offset
@@ -28,6 +29,7 @@ searches AS (
     max(CASE WHEN event_type = 'search' THEN lower(trim(search_keywords)) END) AS keywords,
     max(user_id) AS user_id,
     max(user_agent) AS user_agent,
+    max(place) AS place,
     sum(CASE WHEN event_type = 'view_product' THEN 1 ELSE 0 END) AS views,
     sum(CASE WHEN event_type = 'add_to_cart' THEN 1 ELSE 0 END) AS carts,
     sum(CASE WHEN event_type = 'checkout' THEN 1 ELSE 0 END) AS checkouts,
@@ -42,8 +44,8 @@ SELECT
   searches.session_id AS session_id,
   searches.user_id AS user_id,
   coalesce(searches.keywords, '') AS keywords,
-  coalesce(users.country, 'unknown') AS country,
-  coalesce(users.city, 'unknown') AS city,
+  coalesce(split_part(searches.place, '|', 4), 'unknown') AS country,
+  coalesce(split_part(searches.place, '|', 3), 'unknown') AS city,
   CASE
     WHEN searches.user_agent IS NULL THEN 'unknown'
     WHEN lower(searches.user_agent) LIKE '%bot%' OR lower(searches.user_agent) LIKE '%headless%'
@@ -61,4 +63,3 @@ SELECT
   CAST(searches.checkouts AS bigint) AS checkouts,
   CAST(searches.purchases AS bigint) AS purchases
 FROM searches
-LEFT JOIN warehouse.users AS users ON users.user_id = searches.user_id

@@ -104,7 +104,8 @@ def searches_are_what_the_actions_say(up, tables):
             if row["event_type"] == "search":
                 browser = next((name.rstrip("/") for name in BROWSERS if name in row["user_agent"]), "other")
                 browser = {"Edg": "Edge", "SamsungBrowser": "Samsung Internet"}.get(browser, browser)
-                counted = {"keywords": row["search_keywords"].strip().lower(), "browser": browser, "searched_at": row["event_time"]}
+                city, country = row["location"][2:4]
+                counted = {"country": country, "city": city, "keywords": row["search_keywords"].strip().lower(), "browser": browser, "searched_at": row["event_time"]}
                 counted |= {name: 0 for name in ("views", "carts", "checkouts", "purchases")}
                 expected[row["event_id"]] = counted
             step = {"view_product": "views", "add_to_cart": "carts", "checkout": "checkouts", "purchase": "purchases"}.get(row["event_type"])

@@ -171,7 +171,7 @@ fn the_manifest_names_databases_and_orders_models() {
     let manifest: lakewright_config::Manifest = serde_json::from_str(content).expect("a manifest");
     let names: Vec<&str> = manifest.models.iter().map(|model| model.name.as_str()).collect();
     let ordered =
-        ["inventory", "inventory_aggregated", "sales", "sales_aggregated", "users", "searches", "keyword_performance"];
+        ["inventory", "inventory_aggregated", "sales", "sales_aggregated", "searches", "keyword_performance", "users"];
     assert_eq!(names, ordered);
     assert_eq!(manifest.location, "s3://shop-warehouse-123456789012/warehouse");
     let sales = &manifest.models[2].sql;
