@@ -11,7 +11,7 @@ WITH actions AS (
 numbered AS (
   SELECT
     event_id, event_type, event_time, session_id, user_id, user_agent, search_keywords,
-    array_join(location, '|') AS place,
+    array_join(location, '|', '') AS place,
     sum(CASE WHEN event_type = 'search' THEN 1 ELSE 0 END) OVER (
       PARTITION BY session_id
       ORDER BY event_time, kafka_offset
@@ -44,8 +44,8 @@ SELECT
   searches.session_id AS session_id,
   searches.user_id AS user_id,
   coalesce(searches.keywords, '') AS keywords,
-  coalesce(split_part(searches.place, '|', 4), 'unknown') AS country,
-  coalesce(split_part(searches.place, '|', 3), 'unknown') AS city,
+  coalesce(nullif(split_part(searches.place, '|', 4), ''), 'unknown') AS country,
+  coalesce(nullif(split_part(searches.place, '|', 3), ''), 'unknown') AS city,
   CASE
     WHEN searches.user_agent IS NULL THEN 'unknown'
     WHEN lower(searches.user_agent) LIKE '%bot%' OR lower(searches.user_agent) LIKE '%headless%'

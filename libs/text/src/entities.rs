@@ -102,7 +102,7 @@ impl Entities {
             }
         }
         let mut builder = AhoCorasick::builder();
-        builder.match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true);
+        builder.match_kind(MatchKind::Standard).ascii_case_insensitive(true);
         // So many names as there may be never are too many for it.
         let finder = if patterns.is_empty() { None } else { builder.build(&patterns).ok() };
         Ok(Self { finder, names, kinds })
@@ -112,9 +112,13 @@ impl Entities {
     pub fn find(&self, text: &str) -> Vec<Entity<'_>> {
         let text = looked_at(text);
         let mut found: Vec<(usize, usize, Entity<'_>)> = Vec::new();
-        for place in self.finder.iter().flat_map(|finder| finder.find_iter(text)) {
-            let Some((kind, name)) = self.names.get(place.pattern().as_usize()) else { continue };
-            if stands_alone(text, place.start(), place.end()) {
+        let places = self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(text));
+        let mut places: Vec<_> = places.filter(|place| stands_alone(text, place.start(), place.end())).collect();
+        // The first, and of those that begin together the longest.
+        places.sort_by_key(|place| (place.start(), std::cmp::Reverse(place.end())));
+        for place in places {
+            let is_free = found.last().is_none_or(|(_, end, _)| *end <= place.start());
+            if let Some((kind, name)) = self.names.get(place.pattern().as_usize()).filter(|_| is_free) {
                 let (kind, names) = &self.kinds[*kind];
                 found.push((place.start(), place.end(), Entity { kind, text: names[*name].clone() }));
             }
@@ -172,6 +176,7 @@ mod tests {
             "NORD BEAUTY ships to stockholm, nord doesn't.",
             &[("brand", "Nord Beauty"), ("place", "Stockholm"), ("brand", "Nord")],
         );
+        has("Nord Beautys are by Nord Beauty", &[("brand", "Nord"), ("brand", "Nord Beauty")]);
         has("Nordic weather in Stockholmer Straße", &[]);
         has("ÉCLAT und éclat", &[("brand", "Éclat")]);
         has("서울에서 샀어요", &[("place", "서울")]);

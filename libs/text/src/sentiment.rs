@@ -42,14 +42,13 @@ pub struct Sentiment {
 pub fn sentiment(text: &str) -> Sentiment {
     let found = SentimentIntensityAnalyzer::new().polarity_scores(looked_at(text)).compound;
     // The order in which terms are added may change the last digits.
-    let score = (found * 100.0).round() / 100.0;
-    let score = if score.is_finite() { score + 0.0 } else { 0.0 };
-    let mood = match score {
-        score if score >= NEUTRAL => Mood::Positive,
-        score if score <= -NEUTRAL => Mood::Negative,
+    let found = if found.is_finite() { found } else { 0.0 };
+    let mood = match found {
+        found if found >= NEUTRAL => Mood::Positive,
+        found if found <= -NEUTRAL => Mood::Negative,
         _ => Mood::Neutral,
     };
-    Sentiment { mood, score }
+    Sentiment { mood, score: (found * 100.0).round() / 100.0 + 0.0 }
 }
 
 #[cfg(test)]

@@ -42,6 +42,13 @@ pub fn words(text: &str) -> Vec<Word> {
     words
 }
 
+/// How many words a text has.
+pub fn count(text: &str) -> usize {
+    let mut count = 0;
+    standard().token_stream(text).process(&mut |_| count += 1);
+    count
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Standard;
 

@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tantivy::TantivyError;
 
+/// How many bytes of documents, names and what requests say an answer shows at most.
+pub const MOST_BYTES: usize = 100 << 20;
+
 /// An error as Elasticsearch answers it.
 #[derive(Debug, Clone)]
 pub struct SearchError {

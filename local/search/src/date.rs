@@ -6,8 +6,8 @@ mod tests;
 mod written;
 
 use chrono::{
-    DateTime, Datelike as _, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _,
-    Timelike as _, Utc,
+    DateTime, Datelike as _, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset as _,
+    TimeZone as _, Timelike as _, Utc,
 };
 use chrono_tz::Tz;
 
@@ -47,10 +47,12 @@ impl Zone {
     }
 
     fn local(self, time: DateTime<Utc>) -> NaiveDateTime {
-        match self {
-            Self::Fixed(offset) => time.with_timezone(&offset).naive_local(),
-            Self::Place(zone) => time.with_timezone(&zone).naive_local(),
-        }
+        let offset = match self {
+            Self::Fixed(offset) => offset,
+            Self::Place(zone) => zone.offset_from_utc_datetime(&time.naive_utc()).fix(),
+        };
+        // Within a day of the first or last time that there is, it stays as it is.
+        time.naive_utc().checked_add_offset(offset).unwrap_or_else(|| time.naive_utc())
     }
 }
 

@@ -192,7 +192,7 @@ impl Laying<'_> {
         }
         match kind {
             FieldType::Text => {
-                *self.words.entry(path.to_owned()).or_default() += analysis::words(&text).len() as i64;
+                *self.words.entry(path.to_owned()).or_default() += analysis::count(&text) as i64;
                 (Some(OwnedValue::Str(text)), whole)
             }
             FieldType::Keyword | FieldType::Ip | FieldType::Flattened => {

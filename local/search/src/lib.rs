@@ -131,6 +131,10 @@ pub async fn serve(config: Config) -> Result<Running> {
 
 fn check_version(data: &std::path::Path) -> Result<()> {
     let path = data.join("VERSION");
+    // Of two that begin at once the other one waits, and finds what this one has made of an older layout.
+    let opening = data.join("opening.lock");
+    let opening = std::fs::File::create(&opening).with_context(|| format!("make {}", opening.display()))?;
+    opening.lock().context("wait for another program that opens the search index")?;
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == VERSION => rebuild::forget(data),
         Ok(found) if BEFORE.contains(&found.trim()) => {

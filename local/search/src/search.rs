@@ -15,7 +15,7 @@ use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, TantivyDocument};
 
-use crate::answer::{SearchError, shards};
+use crate::answer::{MOST_BYTES, SearchError, shards};
 use crate::field::FieldType;
 use crate::members::Members;
 use crate::patience::Patience;
@@ -27,9 +27,6 @@ use sort::{Key, Of, Sorted};
 use top::{Found, Top};
 
 pub use request::Request;
-
-/// How many bytes of documents an answer shows at most.
-const MOST_BYTES: usize = 100 << 20;
 
 /// Where the hits that were shown end.
 #[derive(Debug, Clone)]
@@ -63,6 +60,7 @@ pub fn search(
         let score = if by_score || request.scored { written(score) } else { Value::Null };
         let mut hit = shown((store, snapshot), (request, &marks), (address, score), &mut bytes)?;
         let names = named.of_hit(snapshot, address)?;
+        bytes += names.iter().map(|name| name.len()).sum::<usize>();
         if !names.is_empty() {
             hit["matched_queries"] = json!(names);
         }

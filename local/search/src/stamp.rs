@@ -1,6 +1,6 @@
 //! Which change of its index each document is of, by which clients change what they have seen and nothing else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -113,6 +113,8 @@ pub struct Stamps {
     next: BTreeMap<String, u64>,
     /// How often documents were changed that are gone, by their keys.
     gone: HashMap<String, (u64, Instant)>,
+    /// When they went, the first one first; some were put again since.
+    went: VecDeque<(Instant, String)>,
 }
 
 impl Stamps {
@@ -140,7 +142,7 @@ impl Stamps {
                 *next = (most + 1).max(*next);
             }
         }
-        Ok(Self { primary_term, next, gone: HashMap::new() })
+        Ok(Self { primary_term, next, gone: HashMap::new(), went: VecDeque::new() })
     }
 
     fn number(&mut self, index: &str) -> u64 {
@@ -161,11 +163,16 @@ impl Stamps {
     /// That of a document that is deleted.
     pub fn deleted(&mut self, index: &str, key: &str, before: Option<Stamp>) -> Stamp {
         let stamp = self.put(index, key, before);
-        if self.gone.len() >= MOST {
-            self.gone.retain(|_, (_, at)| at.elapsed() < REMEMBERED);
+        while self.went.front().is_some_and(|(at, _)| at.elapsed() >= REMEMBERED) {
+            let Some((went, key)) = self.went.pop_front() else { break };
+            if self.gone.get(&key).is_some_and(|(_, at)| *at == went) {
+                self.gone.remove(&key);
+            }
         }
-        if self.gone.len() < MOST {
-            self.gone.insert(key.to_owned(), (stamp.version, Instant::now()));
+        if self.went.len() < MOST {
+            let now = Instant::now();
+            self.gone.insert(key.to_owned(), (stamp.version, now));
+            self.went.push_back((now, key.to_owned()));
         }
         stamp
     }

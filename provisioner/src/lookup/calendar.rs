@@ -110,7 +110,10 @@ struct Reader<'a> {
 
 /// The span of time that the words begin with, and how many words it is.
 pub fn read(tokens: &[Token], now: NaiveDateTime) -> Option<(usize, Span)> {
-    let end = tokens.iter().position(|token| !(token.is_word() || token.kind == Kind::Break));
+    // What is left out ends it, but where it begins.
+    let ends =
+        |(at, token): (usize, &Token)| !(token.is_word() || token.kind == Kind::Break) || (at > 0 && token.excluded);
+    let end = tokens.iter().enumerate().position(ends);
     let reader = Reader { tokens: &tokens[..end.unwrap_or(tokens.len())], now };
     reader.span()
 }
@@ -176,6 +179,7 @@ impl Reader<'_> {
             && let Some(at) = self.is(at, Class::And)
             && let Some((at, last)) = self.date_after(at)
         {
+            let (first, last) = if first.from <= last.from { (first, last) } else { (last, first) };
             return Some((at, Span { from: first.from, to: last.to }));
         }
         if let Some(at) = self.is(0, Class::From)

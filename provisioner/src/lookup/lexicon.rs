@@ -12,6 +12,8 @@ use super::{Known, calendar};
 
 /// How many words a name has at most; of a longer one the first count.
 const LONGEST: usize = 6;
+/// How many words of a product's name are known: each run of them has an entry in each language.
+const NAME_WORDS: usize = 12;
 /// How many spellings of one stem are looked for.
 const SPELLINGS: usize = 3;
 
@@ -109,7 +111,7 @@ impl Lexicon {
 
     /// A product is known by any words of its name that stand side by side.
     fn add_product(&mut self, product: &str) {
-        let shown: Vec<&str> = product.split_whitespace().collect();
+        let shown: Vec<&str> = product.split_whitespace().take(NAME_WORDS).collect();
         for from in 0..shown.len() {
             for to in from + 1..=shown.len().min(from + LONGEST) {
                 let value = shown[from..to].join(" ").to_lowercase();

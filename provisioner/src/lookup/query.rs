@@ -104,7 +104,9 @@ fn one(part: &Part) -> Value {
         }
         Meaning::Exact { member, value, whole: true } if member != TIME => json!({ "match_phrase": { member: value } }),
         // All words of a text; of other types the value.
-        Meaning::Exact { member, value, .. } => json!({ "match": { member: { "query": value, "operator": "and" } } }),
+        Meaning::Exact { member, value, .. } => {
+            json!({ "match": { member: { "query": value, "operator": "and", "lenient": true } } })
+        }
         Meaning::Text(words) => text(words, part.excluded),
     }
 }

@@ -14,6 +14,9 @@ use crate::answer::SearchError;
 use crate::members::{Members, scalar};
 use crate::scoring::{Blend, Mixing, Phrase};
 
+/// How many words a phrase has at most: each is looked for beside each place of the first.
+const PHRASE_WORDS: usize = 256;
+
 /// Where words are looked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fields {
@@ -128,6 +131,9 @@ impl Parser<'_> {
         }
         let words = analysis::words(text);
         self.spend(words.len())?;
+        if words.len() > PHRASE_WORDS {
+            return Err(SearchError::illegal(format!("a phrase has more than [{PHRASE_WORDS}] words")));
+        }
         let mut terms = Vec::with_capacity(words.len());
         for word in &words {
             self.note(field, &word.text);

@@ -79,7 +79,7 @@ struct Word {
     offset: usize,
     /// The first of the words that are the same.
     same: usize,
-    /// Where it stands in the document at hand.
+    /// Where it stands in the document at hand; of the same words the first alone has them.
     places: Vec<u32>,
 }
 
@@ -118,19 +118,23 @@ impl PhraseScorer {
     }
 
     fn frequency(&mut self) -> f32 {
-        for word in &mut self.words {
-            word.postings.positions(&mut word.places);
+        for (number, word) in self.words.iter_mut().enumerate() {
+            // The same words share their places.
+            if word.same == number {
+                word.postings.positions(&mut word.places);
+            }
         }
+        let places = |word: &Word| self.words[word.same].places.as_slice();
         if self.slop > 0 {
-            let words: Vec<_> =
-                self.words.iter().map(|word| (word.places.as_slice(), word.offset, word.same)).collect();
+            let words: Vec<_> = self.words.iter().map(|word| (places(word), word.offset, word.same)).collect();
             return near::frequency(&words, self.slop);
         }
         let Some((first, others)) = self.words.split_first() else { return 0.0 };
         let is_begun = |place: &&u32| {
             let begin = i64::from(**place) - first.offset as i64;
             others.iter().all(|word| {
-                u32::try_from(begin + word.offset as i64).is_ok_and(|wanted| word.places.binary_search(&wanted).is_ok())
+                u32::try_from(begin + word.offset as i64)
+                    .is_ok_and(|wanted| places(word).binary_search(&wanted).is_ok())
             })
         };
         first.places.iter().filter(is_begun).count() as f32

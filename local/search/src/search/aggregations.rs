@@ -1,5 +1,6 @@
 //! Aggregations: read, held against what is known of them, and made of the documents that a search finds.
 
+mod found;
 mod histograms;
 mod metrics;
 mod order;
@@ -8,16 +9,16 @@ mod terms;
 mod values;
 
 use std::cell::Cell;
-use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 use tantivy::DocAddress;
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-use crate::answer::SearchError;
+use crate::answer::{MOST_BYTES, SearchError};
 use crate::members::Members;
 use crate::patience::Patience;
+use found::Found;
 use histograms::Histogram;
 use metrics::Metric;
 use ranges::Ranges;
@@ -31,8 +32,13 @@ const MOST: usize = 65_536;
 /// How deep aggregations may be nested.
 const DEEPEST: usize = 20;
 
+/// How many filters may stand in one aggregation.
+const MOST_FILTERS: usize = 1_000;
+/// What an aggregation's result takes beside its name and what the request says of it, in bytes, about.
+const RESULT_BYTES: usize = 64;
+
 /// Finds the documents of a query, as a filter has it.
-pub type Find<'a> = &'a dyn Fn(&Value) -> Result<HashSet<DocAddress>, SearchError>;
+pub type Find<'a> = &'a dyn Fn(&Value) -> Result<Found, SearchError>;
 
 /// What aggregations are read by.
 #[derive(Clone, Copy)]
@@ -52,6 +58,8 @@ struct Making<'a> {
     patience: &'a Patience,
     /// How many buckets there may be yet.
     left: Cell<usize>,
+    /// How many bytes names and what requests say of aggregations may take yet.
+    bytes: Cell<usize>,
 }
 
 impl Making<'_> {
@@ -67,6 +75,13 @@ impl Making<'_> {
         self.left.set(left);
         Ok(())
     }
+
+    /// Takes note of a result of so many bytes.
+    fn say(&self, bytes: usize) -> Result<(), SearchError> {
+        let left = self.bytes.get().checked_sub(bytes);
+        self.bytes.set(left.ok_or_else(|| SearchError::too_large(MOST_BYTES))?);
+        Ok(())
+    }
 }
 
 /// An aggregation with its name.
@@ -76,6 +91,8 @@ struct Named {
     inner: Vec<Named>,
     /// What the request says of it, which is answered as it is.
     meta: Option<Value>,
+    /// How many bytes the name and that take.
+    bytes: usize,
 }
 
 enum Kind {
@@ -90,7 +107,7 @@ enum Kind {
 }
 
 enum Filter {
-    Found(HashSet<DocAddress>),
+    Found(Found),
     /// What no other filter finds.
     Other,
 }
@@ -101,7 +118,7 @@ enum Filter {
 /// They have names or members that nobody knows, there are too many buckets, or the time is over.
 pub fn aggregated(wanted: &Value, reading: Reading<'_>, documents: &[DocAddress]) -> Result<Value, SearchError> {
     let all = read(wanted, reading)?;
-    let making = Making { patience: reading.patience, left: Cell::new(MOST) };
+    let making = Making { patience: reading.patience, left: Cell::new(MOST), bytes: Cell::new(MOST_BYTES) };
     results(&all, &making, documents).map(Value::Object)
 }
 
@@ -120,6 +137,7 @@ fn one(name: &str, body: &Value, reading: Reading<'_>) -> Result<Named, SearchEr
         return Err(SearchError::parsing(format!("Invalid aggregation name [{name}]")));
     }
     let meta = members.take("meta").cloned();
+    let bytes = name.len() + meta.as_ref().map_or(0, |meta| meta.to_string().len()) + RESULT_BYTES;
     let deeper = Reading { depth: reading.depth + 1, ..reading };
     let inner = members.take("aggs").or_else(|| members.take("aggregations"));
     let inner = inner.map_or_else(|| Ok(Vec::new()), |inner| read(inner, deeper))?;
@@ -134,7 +152,7 @@ fn one(name: &str, body: &Value, reading: Reading<'_>) -> Result<Named, SearchEr
     };
     if kind == "filter" {
         let found = Kind::Filters(vec![(None, Filter::Found((reading.find)(body)?))], true);
-        return Ok(Named { name: name.to_owned(), kind: found, inner, meta });
+        return Ok(Named { name: name.to_owned(), kind: found, inner, meta, bytes });
     }
     let mut members = Members::of(body, kind)?;
     let found = match kind {
@@ -155,7 +173,7 @@ fn one(name: &str, body: &Value, reading: Reading<'_>) -> Result<Named, SearchEr
         },
     };
     members.end()?;
-    Ok(Named { name: name.to_owned(), kind: found, inner, meta })
+    Ok(Named { name: name.to_owned(), kind: found, inner, meta, bytes })
 }
 
 /// The field that is aggregated.
@@ -171,7 +189,15 @@ fn filters(members: &mut Members<'_>, reading: Reading<'_>) -> Result<Vec<(Optio
     let has_other = members.flag("other_bucket")?.unwrap_or(other_key.is_some());
     let found = |query: &Value| Ok::<_, SearchError>(Filter::Found((reading.find)(query)?));
     let mut all = Vec::new();
-    let is_named = match members.take("filters") {
+    let listed = members.take("filters");
+    let count =
+        listed.map_or(0, |listed| listed.as_array().map_or_else(|| listed.as_object().map_or(0, Map::len), Vec::len));
+    if count > MOST_FILTERS {
+        return Err(SearchError::illegal(format!(
+            "Number of filters is too large, must be less than or equal to: [{MOST_FILTERS}] but was [{count}]"
+        )));
+    }
+    let is_named = match listed {
         Some(Value::Object(named)) => {
             let mut sorted: Vec<_> = named.iter().collect();
             sorted.sort_by_key(|(name, _)| *name);
@@ -201,6 +227,7 @@ fn filters(members: &mut Members<'_>, reading: Reading<'_>) -> Result<Vec<(Optio
 fn results(all: &[Named], making: &Making<'_>, documents: &[DocAddress]) -> Result<Map<String, Value>, SearchError> {
     let mut found = Map::new();
     for named in all {
+        making.say(named.bytes)?;
         let mut result = result(named, making, documents)?;
         if let Some(meta) = &named.meta {
             result["meta"] = meta.clone();

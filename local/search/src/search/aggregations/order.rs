@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use super::{Kind, Named};
 use crate::answer::SearchError;
 
+/// How many keys buckets are ordered by, at most.
+const MOST: usize = 32;
+
 /// What buckets are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum By {
@@ -52,6 +55,9 @@ impl Order {
                     path => figure(path, inner)?,
                 };
                 all.push((by, down));
+                if all.len() > MOST {
+                    return Err(SearchError::illegal(format!("[order] has more than [{MOST}] keys")));
+                }
             }
         }
         Ok(Self(all))

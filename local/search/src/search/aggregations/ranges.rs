@@ -89,26 +89,10 @@ impl Ranges {
         making: &Making<'_>,
         documents: &[DocAddress],
     ) -> Result<Value, SearchError> {
-        let mut groups: Vec<Vec<DocAddress>> = vec![Vec::new(); self.ranges.len()];
-        let mut found = Vec::new();
-        for (place, at) in documents.iter().enumerate() {
-            if place % 16_384 == 0 {
-                making.patience.check()?;
-            }
-            self.values.each(*at, &mut found);
-            if found.is_empty() {
-                found.extend(self.missing);
-            }
-            for (range, group) in self.ranges.iter().zip(&mut groups) {
-                let is_within =
-                    |value: &f64| range.from.is_none_or(|from| *value >= from) && range.to.is_none_or(|to| *value < to);
-                if found.iter().any(is_within) {
-                    group.push(*at);
-                }
-            }
-        }
         let (mut listed, mut keyed) = (Vec::new(), Map::new());
-        for (range, group) in self.ranges.iter().zip(groups) {
+        // One after the other: all their documents at once would be as many as ranges times documents.
+        for range in &self.ranges {
+            let group = self.within(range, making, documents)?;
             let written = |side: f64| match &self.written {
                 Some(written) => written.text(side as i64),
                 None => format!("{side:?}"),
@@ -134,5 +118,29 @@ impl Ranges {
             }
         }
         Ok(if self.is_keyed { json!({ "buckets": keyed }) } else { json!({ "buckets": listed }) })
+    }
+
+    fn within(
+        &self,
+        range: &Range,
+        making: &Making<'_>,
+        documents: &[DocAddress],
+    ) -> Result<Vec<DocAddress>, SearchError> {
+        let is_within =
+            |value: &f64| range.from.is_none_or(|from| *value >= from) && range.to.is_none_or(|to| *value < to);
+        let (mut group, mut found) = (Vec::new(), Vec::new());
+        for (place, at) in documents.iter().enumerate() {
+            if place % 16_384 == 0 {
+                making.patience.check()?;
+            }
+            self.values.each(*at, &mut found);
+            if found.is_empty() {
+                found.extend(self.missing);
+            }
+            if found.iter().any(is_within) {
+                group.push(*at);
+            }
+        }
+        Ok(group)
     }
 }

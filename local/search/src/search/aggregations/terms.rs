@@ -1,6 +1,6 @@
 //! `terms`: a bucket for each value of a field.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 use tantivy::DocAddress;
@@ -60,8 +60,8 @@ pub(super) struct Terms {
     /// Whether each bucket says how far its number may be off.
     is_error_shown: bool,
     /// The values that count, if not all do, and those that don't.
-    include: Option<Vec<String>>,
-    exclude: Vec<String>,
+    include: Option<HashSet<String>>,
+    exclude: HashSet<String>,
 }
 
 impl Terms {
@@ -242,8 +242,8 @@ impl Terms {
 }
 
 /// Values that are named one by one.
-fn texts(listed: &Value, name: &str) -> Result<Vec<String>, SearchError> {
+fn texts(listed: &Value, name: &str) -> Result<HashSet<String>, SearchError> {
     let values =
-        listed.as_array().and_then(|values| values.iter().map(crate::members::scalar).collect::<Option<Vec<_>>>());
+        listed.as_array().and_then(|values| values.iter().map(crate::members::scalar).collect::<Option<HashSet<_>>>());
     values.ok_or_else(|| SearchError::parsing(format!("[terms] [{name}] is an array of values here")))
 }
