@@ -22,6 +22,9 @@ pub(super) fn canonical(mut document: Value) -> Value {
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html>
 pub(super) fn arranged(path: &str, document: Value) -> Result<Value> {
     let document = canonical(document);
+    if let Some((at, wrong)) = statements(&document).iter().enumerate().find(|(_, statement)| !statement.is_object()) {
+        bail!("`{path}.Statement[{at}]` is {wrong}: a statement is an object with an Effect, an Action and so on");
+    }
     let same = |one: &Value, other: &Value| one["Sid"].is_string() && one["Sid"] == other["Sid"];
     distinct(path, &document, same, "have one Sid, by which AWS distinguishes the statements of a policy")?;
     Ok(document)
@@ -148,6 +151,9 @@ mod tests {
             // An empty Sid is none.
             assert!(arrange("policy", document(&[Some("Read"), Some("List"), Some("")])).is_ok());
         }
+        let text = json!({"Version": "2012-10-17", "Statement": ["Allow"]});
+        let told = of_identity("policies.p", text).expect_err("no object").to_string();
+        assert!(told.starts_with("`policies.p.Statement[0]` is \"Allow\": a statement is an object"), "{told}");
         let without = document(&[None, None]);
         assert!(arranged("policy", without.clone()).is_ok() && of_identity("policy", without.clone()).is_ok());
         assert!(of_topic("policy", without).is_err() && of_topic("policy", document(&[None])).is_ok());
