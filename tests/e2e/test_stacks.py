@@ -20,7 +20,7 @@ from unread import unread
 HERE = Path(__file__).parent
 STACKS = sorted([*ROOT.glob("stacks/*.toml"), *HERE.glob("stacks/*.toml")])
 # The most requests that a plan without changes may take: of these stacks, and of any.
-REQUESTS = {"shop": 78, "production": 100}
+REQUESTS = {"shop": 79, "production": 102}
 MOST_REQUESTS = 112
 
 
