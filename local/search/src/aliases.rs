@@ -257,7 +257,7 @@ mod tests {
         };
         let both = json!({"actions": [{"add": {"indices": ["a", "b"], "alias": "all"}}, {"add": {"index": "a", "alias": "one"}}]});
         let found = change(&both).expect("added");
-        assert_eq!(found.of("all").map(|indices| indices.collect::<Vec<_>>()), Some(vec!["a", "b"]));
+        assert_eq!(found.of("all").map(Iterator::collect::<Vec<_>>), Some(vec!["a", "b"]));
         assert_eq!(found.writable("one").ok().flatten(), Some("a"));
         assert_eq!(found.writable("all").expect_err("two").status, 400);
         let chosen = json!({"actions": [{"add": {"index": "b", "alias": "all", "is_write_index": true}}]});

@@ -175,7 +175,7 @@ impl Laying<'_> {
                 (Some(OwnedValue::Object(fields)), Some(OwnedValue::Object(keywords)))
             }
             (FieldType::Flattened, Value::Object(_)) => {
-                let flat = self.flat(value);
+                let flat = flat(value);
                 (flat.clone(), flat)
             }
             (_, Value::Object(_)) => (None, None),
@@ -211,21 +211,19 @@ impl Laying<'_> {
             }
         }
     }
+}
 
-    /// All values of an object that is kept flat, as texts.
-    fn flat(&mut self, value: &Value) -> Option<OwnedValue> {
-        match value {
-            Value::Object(members) => {
-                let members = members.iter().filter_map(|(name, value)| Some((name.clone(), self.flat(value)?)));
-                Some(OwnedValue::Object(members.collect()))
-            }
-            Value::Array(values) => {
-                Some(OwnedValue::Array(values.iter().filter_map(|value| self.flat(value)).collect()))
-            }
-            value => {
-                let text = scalar(value)?;
-                (text.len() <= KEYWORD_BYTES).then_some(OwnedValue::Str(text))
-            }
+/// All values of an object that is kept flat, as texts.
+fn flat(value: &Value) -> Option<OwnedValue> {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter_map(|(name, value)| Some((name.clone(), flat(value)?)));
+            Some(OwnedValue::Object(members.collect()))
+        }
+        Value::Array(values) => Some(OwnedValue::Array(values.iter().filter_map(flat).collect())),
+        value => {
+            let text = scalar(value)?;
+            (text.len() <= KEYWORD_BYTES).then_some(OwnedValue::Str(text))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
@@ -141,7 +141,7 @@ async fn put_one(
         let done = one(&store, Operation::Put(put)).await?;
         Ok::<_, SearchError>(answered((&index, &id), done))
     };
-    work.await.unwrap_or_else(|error| error.into_response())
+    work.await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn delete_document(
@@ -157,7 +157,7 @@ async fn delete_document(
         let done = one(&store, operation).await?;
         Ok::<_, SearchError>(answered((&index, &id), done))
     };
-    work.await.unwrap_or_else(|error| error.into_response())
+    work.await.unwrap_or_else(IntoResponse::into_response)
 }
 
 fn answered((index, id): (&str, &str), done: Done) -> Response {
@@ -299,7 +299,7 @@ fn parse_bulk(store: &Store, body: &[u8], default: Option<&str>) -> Result<Vec<I
             match name.as_str() {
                 "_index" | "_id" => {}
                 "if_seq_no" => {
-                    condition[0] = Some(value.as_u64().ok_or_else(|| malformed("[if_seq_no] is no number"))?)
+                    condition[0] = Some(value.as_u64().ok_or_else(|| malformed("[if_seq_no] is no number"))?);
                 }
                 "if_primary_term" => {
                     condition[1] = Some(value.as_u64().ok_or_else(|| malformed("[if_primary_term] is no number"))?);

@@ -252,9 +252,9 @@ fn result(named: &Named, making: &Making<'_>, documents: &[DocAddress]) -> Resul
             let (mut listed, mut keyed) = (Vec::new(), Map::new());
             for (name, filter) in filters {
                 let fits = |at: &DocAddress| match filter {
-                    Filter::Found(found) => found.contains(at),
+                    Filter::Found(found) => found.contains(*at),
                     Filter::Other => {
-                        !filters.iter().any(|(_, filter)| matches!(filter, Filter::Found(found) if found.contains(at)))
+                        !filters.iter().any(|(_, filter)| matches!(filter, Filter::Found(found) if found.contains(*at)))
                     }
                 };
                 let within: Vec<_> = documents.iter().copied().filter(fits).collect();

@@ -8,7 +8,7 @@ pub struct Found(Vec<Vec<u64>>);
 
 impl Found {
     /// Whether a document is one of them.
-    pub fn contains(&self, at: &DocAddress) -> bool {
+    pub fn contains(&self, at: DocAddress) -> bool {
         let bits = self.0.get(at.segment_ord as usize).and_then(|segment| segment.get(at.doc_id as usize / 64));
         bits.is_some_and(|bits| bits & (1 << (at.doc_id % 64)) != 0)
     }
@@ -42,7 +42,7 @@ mod tests {
         let found: Found = places.into_iter().map(|(segment, document)| DocAddress::new(segment, document)).collect();
         for segment in 0..4 {
             for document in 0..1_100 {
-                let is_found = found.contains(&DocAddress::new(segment, document));
+                let is_found = found.contains(DocAddress::new(segment, document));
                 assert_eq!(is_found, places.contains(&(segment, document)), "{segment} {document}");
             }
         }

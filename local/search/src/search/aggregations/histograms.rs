@@ -258,7 +258,7 @@ impl Histogram {
             if count > making.left.get() {
                 making.spend(count)?;
             }
-            if count % 16_384 == 0 {
+            if count.is_multiple_of(16_384) {
                 making.patience.check()?;
             }
             groups.entry(step).or_default();

@@ -204,7 +204,9 @@ impl Terms {
         if let (Some(Missing::Text(text)), false) = (&self.missing, without.is_empty()) {
             groups.entry(Key::Text(text.clone())).or_default().extend(without);
         }
-        groups.values_mut().for_each(|found| found.sort_unstable());
+        for found in groups.values_mut() {
+            found.sort_unstable();
+        }
         Ok(groups)
     }
 
