@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for line in lines.iter().cycle().take(lines.len() * times) {
             std::hint::black_box(read(line));
         }
-        let took = (used()? - before).as_secs_f64();
-        eprintln!("{:.0}", (lines.len() * times) as f64 / took);
+        let took = used()?.saturating_sub(before).as_secs_f64();
+        writeln!(std::io::stderr(), "{:.0}", (lines.len() * times) as f64 / took)?;
     }
     Ok(())
 }
