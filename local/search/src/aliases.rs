@@ -148,12 +148,12 @@ pub fn body(value: &Value) -> Result<Value, SearchError> {
         return Ok(json!({}));
     }
     let mut members = Members::of(value, "alias")?;
-    let said = told(&mut members)?;
+    let said = settings(&mut members)?;
     members.end()?;
     Ok(said)
 }
 
-fn told(members: &mut Members<'_>) -> Result<Value, SearchError> {
+fn settings(members: &mut Members<'_>) -> Result<Value, SearchError> {
     let mut said = json!({});
     if let Some(is_chosen) = members.flag("is_write_index")? {
         said["is_write_index"] = json!(is_chosen);
@@ -227,7 +227,7 @@ pub fn changes(
             "add" => {
                 aliases.iter().try_for_each(|alias| check(alias))?;
                 members.take("must_exist");
-                Change::Add { indices: resolved, aliases, body: told(&mut members)? }
+                Change::Add { indices: resolved, aliases, body: settings(&mut members)? }
             }
             "remove" => Change::Remove { indices: resolved, aliases, must_exist: members.flag("must_exist")? },
             other => {

@@ -9,6 +9,7 @@ use rand::Rng as _;
 use serde_json::Value;
 
 use crate::answer::SearchError;
+use crate::date::millis;
 use crate::search::End;
 use crate::snapshot::Snapshot;
 
@@ -137,12 +138,8 @@ impl Cursors {
 /// # Errors
 /// It is none, or too long.
 pub fn keep_alive(text: &str) -> Result<Duration, SearchError> {
-    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let millis = units.iter().find_map(|(unit, factor)| {
-        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*factor)
-    });
-    let keep = millis.filter(|millis| *millis > 0).map(Duration::from_millis);
+    let millis = millis(text).filter(|millis| *millis > 0).and_then(|millis| u64::try_from(millis).ok());
+    let keep = millis.map(Duration::from_millis);
     let keep =
         keep.ok_or_else(|| SearchError::illegal(format!("failed to parse setting [keep_alive] with value [{text}]")))?;
     if keep > LONGEST {

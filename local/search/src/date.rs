@@ -11,6 +11,8 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+use crate::answer::SearchError;
+
 pub use calendar::{Step, Steps, millis};
 pub use written::Written;
 
@@ -54,6 +56,21 @@ impl Zone {
         // Within a day of the first or last time that there is, it stays as it is.
         time.naive_utc().checked_add_offset(offset).unwrap_or_else(|| time.naive_utc())
     }
+}
+
+/// The zone that a request names; UTC where it names none.
+///
+/// # Errors
+/// There is none of the name.
+pub fn zone(name: Option<&str>) -> Result<Zone, SearchError> {
+    let Some(name) = name else { return Ok(Zone::UTC) };
+    Zone::parse(name).ok_or_else(|| SearchError::illegal(format!("Unknown time-zone ID: {name}")))
+}
+
+/// A time as a request writes it, in milliseconds since 1970; none where the text is none.
+pub fn moment(text: &str, format: Option<&str>, zone: Zone) -> Option<i64> {
+    let reading = Reading { format, zone, now: Utc::now(), up: false };
+    reading.nanos(text).map(|nanos| nanos.div_euclid(1_000_000))
 }
 
 /// How a query reads times.

@@ -15,6 +15,7 @@ mod login;
 mod mapping;
 mod members;
 mod operation;
+mod ordered;
 mod patience;
 mod pattern;
 mod place;

@@ -5,6 +5,7 @@ pub mod highlight;
 mod request;
 pub mod sort;
 mod source;
+mod stored;
 pub mod top;
 
 use std::collections::BTreeSet;

@@ -82,7 +82,7 @@ impl Store {
             index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().context("read the segments")?;
         let path = folder.join("mappings.json");
         let mut mappings = Mappings::load(&path)?;
-        // What was changed in another start is told apart.
+        // What was changed in another start is distinguished by it.
         mappings.starts += 1;
         save(&path, &mappings)?;
         let stamps = Stamps::new(&reader.searcher(), mappings.starts).context("read the segments")?;

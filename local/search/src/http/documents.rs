@@ -161,12 +161,12 @@ async fn delete_document(
 }
 
 fn answered((index, id): (&str, &str), done: Done) -> Response {
-    let (status, answer) = told((index, id), done);
+    let (status, answer) = changed((index, id), done);
     (status, Json(answer)).into_response()
 }
 
 /// What became of a document.
-fn told((index, id): (&str, &str), done: Done) -> (StatusCode, Value) {
+fn changed((index, id): (&str, &str), done: Done) -> (StatusCode, Value) {
     let (status, result, stamp) = match done {
         Done::Created(stamp) => (StatusCode::CREATED, "created", stamp),
         Done::Updated(stamp) => (StatusCode::OK, "updated", stamp),
@@ -226,7 +226,7 @@ async fn bulk(
             item.operation = Err(refusal);
         }
     }
-    let mut told_items = Vec::with_capacity(items.len());
+    let mut given = Vec::with_capacity(items.len());
     let mut operations = Vec::new();
     for item in items {
         let refused = match item.operation {
@@ -236,11 +236,11 @@ async fn bulk(
             }
             Err(error) => Some(error),
         };
-        told_items.push((item.action, item.index, item.id, refused));
+        given.push((item.action, item.index, item.id, refused));
     }
     let mut outcomes = store.apply(operations).await?.into_iter();
     let mut errors = false;
-    let answers: Vec<Value> = told_items
+    let answers: Vec<Value> = given
         .into_iter()
         .map(|(action, index, id, refused)| {
             let outcome = match refused {
@@ -249,7 +249,7 @@ async fn bulk(
             };
             let item = match outcome {
                 Ok(done) => {
-                    let (status, mut item) = told((&index, &id), done);
+                    let (status, mut item) = changed((&index, &id), done);
                     item["status"] = json!(status.as_u16());
                     item
                 }

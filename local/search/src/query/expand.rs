@@ -1,6 +1,5 @@
 //! The terms of a field that a query stands for.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -10,6 +9,7 @@ use tantivy::schema::Field;
 
 use super::{Parser, text_term};
 use crate::answer::SearchError;
+use crate::ordered::Ordered;
 
 /// How many terms are looked at between two looks at the clock.
 const STEPS: usize = 4096;
@@ -54,7 +54,7 @@ impl Parser<'_> {
             if let Distance::Exact(distance) = dfa.eval(text) {
                 // Changes count for more in a short word.
                 let shorter = length.min(text.chars().count()).max(1);
-                let unlike = OrderedShare(f32::from(distance) / shorter as f32);
+                let unlike = Ordered(f64::from(f32::from(distance) / shorter as f32));
                 found.insert((unlike, text.to_owned()));
                 if found.len() > fuzzy.most {
                     found.pop_last();
@@ -62,7 +62,7 @@ impl Parser<'_> {
             }
             Ok(())
         })?;
-        Ok(found.into_iter().map(|(unlike, text)| (text, (1.0 - unlike.0).max(0.0))).collect())
+        Ok(found.into_iter().map(|(unlike, text)| (text, (1.0 - unlike.0 as f32).max(0.0))).collect())
     }
 
     /// Calls with each text under a path that begins so; once for each segment.
@@ -94,30 +94,6 @@ impl Parser<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A share of a word, which has an order.
-#[derive(Debug, Clone, Copy)]
-struct OrderedShare(f32);
-
-impl PartialEq for OrderedShare {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for OrderedShare {}
-
-impl PartialOrd for OrderedShare {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for OrderedShare {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
     }
 }
 

@@ -10,7 +10,7 @@ use super::address;
 use super::exact::stored;
 use super::{Boxed, Parsed, Parser, any, boosted, text_term};
 use crate::answer::SearchError;
-use crate::date::{Reading, Zone};
+use crate::date::{self, Reading, Zone};
 use crate::field::FieldType;
 use crate::members::{Members, scalar};
 
@@ -53,13 +53,13 @@ impl Parser<'_> {
         let lower = side([("gte", true), ("gt", false)])?;
         let upper = side([("lte", true), ("lt", false)])?;
         members.end()?;
-        let times = Times { format: format.as_deref(), zone: zone_of(zone.as_deref())? };
+        let times = Times { format: format.as_deref(), zone: date::zone(zone.as_deref())? };
         Ok(boosted(self.ranged(field, (&lower, &upper), times)?, boost))
     }
 
     /// Documents whose field has a value in there.
     pub(super) fn between(&self, field: &str, (lower, upper): (&Side, &Side), zone: Option<&str>) -> Parsed {
-        self.ranged(field, (lower, upper), Times { format: None, zone: zone_of(zone)? })
+        self.ranged(field, (lower, upper), Times { format: None, zone: date::zone(zone)? })
     }
 
     fn ranged(&self, field: &str, (lower, upper): (&Side, &Side), times: Times<'_>) -> Parsed {
@@ -190,9 +190,4 @@ impl Parser<'_> {
         queries.push(Box::new(RangeQuery::new(first.map(whole), last.map(whole))));
         Ok(any(queries))
     }
-}
-
-fn zone_of(zone: Option<&str>) -> Result<Zone, SearchError> {
-    let Some(zone) = zone else { return Ok(Zone::UTC) };
-    Zone::parse(zone).ok_or_else(|| SearchError::illegal(format!("Unknown time-zone ID: {zone}")))
 }

@@ -31,7 +31,8 @@ pub use values::Of;
 const MOST: usize = 65_536;
 /// How deep aggregations may be nested.
 const DEEPEST: usize = 20;
-
+/// How many documents are looked at between two looks at the clock.
+const STEPS: usize = 16_384;
 /// How many filters may stand in one aggregation.
 const MOST_FILTERS: usize = 1_000;
 /// What an aggregation's result takes beside its name and what the request says of it, in bytes, about.
@@ -73,6 +74,19 @@ impl Making<'_> {
             reason: format!("Trying to create too many buckets. Must be less than or equal to: [{MOST}]"),
         })?;
         self.left.set(left);
+        Ok(())
+    }
+
+    /// Calls with each document, and looks at the clock now and then.
+    fn each(
+        &self,
+        documents: &[DocAddress],
+        mut call: impl FnMut(DocAddress) -> Result<(), SearchError>,
+    ) -> Result<(), SearchError> {
+        for some in documents.chunks(STEPS) {
+            self.patience.check()?;
+            some.iter().try_for_each(|at| call(*at))?;
+        }
         Ok(())
     }
 
@@ -187,36 +201,24 @@ fn field(members: &mut Members<'_>, kind: &str) -> Result<String, SearchError> {
 fn filters(members: &mut Members<'_>, reading: Reading<'_>) -> Result<Vec<(Option<String>, Filter)>, SearchError> {
     let other_key = members.text("other_bucket_key")?;
     let has_other = members.flag("other_bucket")?.unwrap_or(other_key.is_some());
-    let found = |query: &Value| Ok::<_, SearchError>(Filter::Found((reading.find)(query)?));
-    let mut all = Vec::new();
-    let listed = members.take("filters");
-    let count =
-        listed.map_or(0, |listed| listed.as_array().map_or_else(|| listed.as_object().map_or(0, Map::len), Vec::len));
+    let (is_named, mut queries): (bool, Vec<(Option<&String>, &Value)>) = match members.take("filters") {
+        Some(Value::Object(named)) => (true, named.iter().map(|(name, query)| (Some(name), query)).collect()),
+        Some(Value::Array(queries)) => (false, queries.iter().map(|query| (None, query)).collect()),
+        _ => return Err(SearchError::parsing("[filters] takes named filters or an array of filters")),
+    };
+    let count = queries.len();
+    if count == 0 {
+        return Err(SearchError::illegal("[filters] cannot be empty."));
+    }
     if count > MOST_FILTERS {
         return Err(SearchError::illegal(format!(
             "Number of filters is too large, must be less than or equal to: [{MOST_FILTERS}] but was [{count}]"
         )));
     }
-    let is_named = match listed {
-        Some(Value::Object(named)) => {
-            let mut sorted: Vec<_> = named.iter().collect();
-            sorted.sort_by_key(|(name, _)| *name);
-            for (name, query) in sorted {
-                all.push((Some(name.clone()), found(query)?));
-            }
-            true
-        }
-        Some(Value::Array(queries)) => {
-            for query in queries {
-                all.push((None, found(query)?));
-            }
-            false
-        }
-        _ => return Err(SearchError::parsing("[filters] takes named filters or an array of filters")),
-    };
-    if all.is_empty() {
-        return Err(SearchError::illegal("[filters] cannot be empty."));
-    }
+    // Named ones are answered in the order of their names; the sort is stable.
+    queries.sort_by_key(|(name, _)| *name);
+    let found = |(name, query): (Option<&String>, _)| Ok((name.cloned(), Filter::Found((reading.find)(query)?)));
+    let mut all = queries.into_iter().map(found).collect::<Result<Vec<_>, SearchError>>()?;
     if has_other {
         let key = other_key.unwrap_or_else(|| "_other_".to_owned());
         all.push((is_named.then_some(key), Filter::Other));
@@ -249,7 +251,7 @@ fn result(named: &Named, making: &Making<'_>, documents: &[DocAddress]) -> Resul
             bucket(&named.inner, making, &without).map(Value::Object)
         }
         Kind::Filters(filters, is_alone) => {
-            let (mut listed, mut keyed) = (Vec::new(), Map::new());
+            let mut made = Vec::with_capacity(filters.len());
             for (name, filter) in filters {
                 let fits = |at: &DocAddress| match filter {
                     Filter::Found(found) => found.contains(*at),
@@ -258,19 +260,22 @@ fn result(named: &Named, making: &Making<'_>, documents: &[DocAddress]) -> Resul
                     }
                 };
                 let within: Vec<_> = documents.iter().copied().filter(fits).collect();
-                let bucket = Value::Object(bucket(&named.inner, making, &within)?);
-                match name {
-                    Some(name) => _ = keyed.insert(name.clone(), bucket),
-                    None => listed.push(bucket),
-                }
+                made.push((name.clone().unwrap_or_default(), bucket(&named.inner, making, &within)?));
             }
-            Ok(match (is_alone, keyed.is_empty()) {
-                (true, _) => listed.pop().unwrap_or_default(),
-                (false, true) => json!({ "buckets": listed }),
-                (false, false) => json!({ "buckets": keyed }),
-            })
+            if *is_alone {
+                return Ok(made.pop().map(|(_, bucket)| Value::Object(bucket)).unwrap_or_default());
+            }
+            let is_keyed = filters.iter().all(|(name, _)| name.is_some());
+            Ok(buckets(made, is_keyed))
         }
     }
+}
+
+/// Buckets as an answer has them: by their names, or in a list.
+fn buckets(made: impl IntoIterator<Item = (String, Map<String, Value>)>, is_keyed: bool) -> Value {
+    let made = made.into_iter().map(|(name, bucket)| (name, Value::Object(bucket)));
+    let made: Value = if is_keyed { made.collect() } else { made.map(|(_, bucket)| bucket).collect() };
+    json!({ "buckets": made })
 }
 
 fn has_value(values: &Values, at: DocAddress) -> bool {
@@ -283,10 +288,14 @@ fn has_value(values: &Values, at: DocAddress) -> bool {
 /// A bucket with these documents, without its key.
 fn bucket(inner: &[Named], making: &Making<'_>, documents: &[DocAddress]) -> Result<Map<String, Value>, SearchError> {
     making.spend(1)?;
-    let mut bucket = Map::new();
-    bucket.insert("doc_count".to_owned(), json!(documents.len()));
+    let mut bucket = counted(documents);
     bucket.extend(results(inner, making, documents)?);
     Ok(bucket)
+}
+
+/// A bucket that says only how many documents are in it.
+fn counted(documents: &[DocAddress]) -> Map<String, Value> {
+    Map::from_iter([("doc_count".to_owned(), json!(documents.len()))])
 }
 
 /// The documents that are found, in their order.

@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
+use super::stored::{Stored, column_of};
 use crate::answer::SearchError;
-use crate::document::{FIELDS, WHOLES};
+use crate::date::{self, Zone};
+use crate::document::FIELDS;
 use crate::field::FieldType;
 use crate::mapping::Mappings;
 use crate::members::{Members, scalar};
@@ -111,11 +113,7 @@ impl Key {
                 "false" | "0" => Ok(Sorted::Whole(0)),
                 _ => Err(wrong()),
             },
-            (_, Some(FieldType::Date)) => {
-                use crate::date::{Reading, Zone};
-                let reading = Reading { format: None, zone: Zone::UTC, now: chrono::Utc::now(), up: false };
-                reading.nanos(&text).map(|nanos| Sorted::Whole(nanos.div_euclid(1_000_000))).ok_or_else(wrong)
-            }
+            (_, Some(FieldType::Date)) => date::moment(&text, None, Zone::UTC).map(Sorted::Whole).ok_or_else(wrong),
             _ => Ok(Sorted::Text(text)),
         }
     }
@@ -143,28 +141,17 @@ impl Key {
             };
         }
         let Of::Field(name) = &self.of else { return Ok(None) };
-        if name == "_id" || name == "_index" {
-            return Ok(Some((name.clone(), FieldType::Keyword)));
-        }
-        match mappings.field(indices, name) {
-            Some(FieldType::Text) => Err(SearchError::illegal(format!(
+        match column_of(mappings, indices, name) {
+            Some((_, FieldType::Text)) => Err(SearchError::illegal(format!(
                 "Fielddata is disabled on [{name}]: text fields are not optimised for sorting; use [{name}.keyword]"
             ))),
-            Some(
-                kind @ (FieldType::Long
-                | FieldType::Float
-                | FieldType::Double
-                | FieldType::Boolean
-                | FieldType::Date
-                | FieldType::Keyword
-                | FieldType::Ip),
-            ) => Ok(Some((format!("{FIELDS}.{name}"), kind))),
-            Some(kind) => Err(SearchError::illegal(format!("can't sort on field [{name}] of type [{}]", kind.name()))),
-            None => match name.strip_suffix(".keyword").filter(|path| mappings.has_keyword(indices, path)) {
-                Some(path) => Ok(Some((format!("{WHOLES}.{path}"), FieldType::Keyword))),
-                None if self.lenient || indices.is_empty() => Ok(None),
-                None => Err(SearchError::shard(format!("No mapping found for [{name}] in order to sort on"))),
-            },
+            Some((_, kind)) if !Stored::has(kind) => {
+                Err(SearchError::illegal(format!("can't sort on field [{name}] of type [{}]", kind.name())))
+            }
+            None if !self.lenient && !indices.is_empty() => {
+                Err(SearchError::shard(format!("No mapping found for [{name}] in order to sort on")))
+            }
+            column => Ok(column),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::{Column, DynamicColumn, StrColumn, TermOrdHit};
-use tantivy::{DateTime, DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::columnar::{Column, TermOrdHit};
+use tantivy::{DocAddress, DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::sort::{Key, Of, Sorted};
+use super::stored::{Stored, millis};
 use crate::field::FieldType;
 use crate::place::Place;
 
@@ -51,7 +52,9 @@ impl Collector for Top<'_> {
                 (Of::Field(_), None) => Values::None,
                 (Of::Distance(..), None) => Values::Far,
                 (Of::Distance(_, places, unit), Some((path, _))) => Values::distances(segment, path, (places, *unit))?,
-                (Of::Field(_), Some((path, kind))) => Values::open(segment, path, *kind)?,
+                (Of::Field(_), Some((path, kind))) => {
+                    Stored::open(segment, path, *kind)?.map_or(Values::None, Values::Stored)
+                }
             };
             columns.push((values, (*key).clone()));
         }
@@ -111,11 +114,7 @@ enum Values {
     None,
     Score,
     Place,
-    Whole(Column<i64>),
-    Number(Column<f64>),
-    Boolean(Column<bool>),
-    Time(Column<DateTime>),
-    Text(StrColumn),
+    Stored(Stored),
     /// Degrees north and east, the places that count, and the unit in metres.
     Distance(Column<f64>, Column<f64>, Vec<Place>, f64),
     /// No document has a place.
@@ -131,25 +130,6 @@ enum Raw {
 }
 
 impl Values {
-    fn open(segment: &SegmentReader, path: &str, kind: FieldType) -> tantivy::Result<Self> {
-        for handle in segment.fast_fields().dynamic_column_handles(path)? {
-            let found = match (handle.open()?, kind) {
-                (DynamicColumn::I64(column), FieldType::Long | FieldType::Float | FieldType::Double) => {
-                    Self::Whole(column)
-                }
-                (DynamicColumn::F64(column), FieldType::Long | FieldType::Float | FieldType::Double) => {
-                    Self::Number(column)
-                }
-                (DynamicColumn::Bool(column), FieldType::Boolean) => Self::Boolean(column),
-                (DynamicColumn::DateTime(column), FieldType::Date) => Self::Time(column),
-                (DynamicColumn::Str(column), FieldType::Keyword | FieldType::Ip) => Self::Text(column),
-                _ => continue,
-            };
-            return Ok(found);
-        }
-        Ok(Self::None)
-    }
-
     fn distances(segment: &SegmentReader, path: &str, (places, unit): (&[Place], f64)) -> tantivy::Result<Self> {
         let column = |part: &str| segment.fast_fields().column_opt::<f64>(&format!("{path}.{part}"));
         Ok(match column("lat")?.zip(column("lon")?) {
@@ -175,26 +155,28 @@ impl Values {
             }
             Self::Score => Raw::Number(f64::from(score)),
             Self::Place => Raw::Whole(place(DocAddress::new(ordinal, document))),
-            Self::Whole(column) => whole(&mut column.values_for_doc(document)),
-            Self::Number(column) => {
+            Self::Stored(Stored::Whole(column)) => whole(&mut column.values_for_doc(document)),
+            Self::Stored(Stored::Number(column)) => {
                 let better = |one: f64, other: f64| if (other > one) == largest { other } else { one };
                 column.values_for_doc(document).reduce(better).map_or(Raw::Missing, Raw::Number)
             }
-            Self::Boolean(column) => whole(&mut column.values_for_doc(document).map(i64::from)),
-            Self::Time(column) => whole(
-                &mut column.values_for_doc(document).map(|time| time.into_timestamp_nanos().div_euclid(1_000_000)),
-            ),
-            Self::Text(column) => whole(&mut column.term_ords(document).map(|number| number as i64 * 2)),
+            Self::Stored(Stored::Boolean(column)) => whole(&mut column.values_for_doc(document).map(i64::from)),
+            Self::Stored(Stored::Time(column)) => whole(&mut column.values_for_doc(document).map(millis)),
+            Self::Stored(Stored::Text(column)) => {
+                whole(&mut column.term_ords(document).map(|number| number as i64 * 2))
+            }
         }
     }
 
     fn bound(&self, value: &Sorted) -> Raw {
         match (self, value) {
-            (Self::Text(column), Sorted::Text(text)) => match column.dictionary().term_ord_or_next(text.as_bytes()) {
-                Ok(TermOrdHit::Exact(number)) => Raw::Whole(number as i64 * 2),
-                Ok(TermOrdHit::Next(number)) => Raw::Whole((number as i64).saturating_mul(2) - 1),
-                Err(_) => Raw::Missing,
-            },
+            (Self::Stored(Stored::Text(column)), Sorted::Text(text)) => {
+                match column.dictionary().term_ord_or_next(text.as_bytes()) {
+                    Ok(TermOrdHit::Exact(number)) => Raw::Whole(number as i64 * 2),
+                    Ok(TermOrdHit::Next(number)) => Raw::Whole((number as i64).saturating_mul(2) - 1),
+                    Err(_) => Raw::Missing,
+                }
+            }
             (_, Sorted::Whole(number)) => Raw::Whole(*number),
             (_, Sorted::Number(number)) => Raw::Number(*number),
             // Nothing in this segment has a text: what is missing stands where it stands.
@@ -206,7 +188,7 @@ impl Values {
     fn sorted(&self, raw: Raw) -> Sorted {
         match (self, raw) {
             (_, Raw::Missing) => Sorted::Missing,
-            (Self::Text(column), Raw::Whole(number)) => {
+            (Self::Stored(Stored::Text(column)), Raw::Whole(number)) => {
                 let mut text = String::new();
                 match column.ord_to_str((number / 2) as u64, &mut text) {
                     Ok(true) => Sorted::Text(text),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tantivy::DocAddress;
 
-use super::metrics::{Missing, date, written};
+use super::metrics::{Missing, written};
 use super::order::Order;
 use super::values::{Of, Values};
-use super::{Making, Named, bucket, field};
+use super::{Making, Named, bucket, buckets, field};
 use crate::answer::SearchError;
-use crate::date::{Step, Steps, Written, Zone, millis};
+use crate::date::{self, Step, Steps, Written, Zone, millis};
 use crate::members::{Members, scalar};
 
 /// How values are put into steps.
@@ -84,7 +84,7 @@ impl Histogram {
                 ));
             }
         };
-        let zone = zone(members)?;
+        let zone = date::zone(members.text("time_zone")?.as_deref())?;
         let offset =
             match members.text("offset")? {
                 None => 0,
@@ -94,7 +94,7 @@ impl Histogram {
             };
         let format = members.text("format")?;
         let bound = |value: &Value| {
-            let read = |text: String| date(&text, format.as_deref(), zone).map(|millis| millis as f64);
+            let read = |text: String| date::moment(&text, format.as_deref(), zone).map(|millis| millis as f64);
             value.as_f64().or_else(|| scalar(value).and_then(read))
         };
         let stepping = Stepping::Times(Steps { step, zone, offset });
@@ -188,36 +188,30 @@ impl Histogram {
     ) -> Result<Value, SearchError> {
         let mut groups: BTreeMap<i64, Vec<DocAddress>> = BTreeMap::new();
         let mut found = Vec::new();
-        for (place, at) in documents.iter().enumerate() {
-            if place % 16_384 == 0 {
-                making.patience.check()?;
-            }
-            self.values.each(*at, &mut found);
-            if found.is_empty() {
-                found.extend(self.missing);
-            }
+        making.each(documents, |at| {
+            self.values.each_or(at, self.missing, &mut found);
             for value in &found {
                 let step = self.step(*value)?;
                 if self.is_within(step) {
                     let group = groups.entry(step).or_default();
-                    if group.last() != Some(at) {
-                        group.push(*at);
+                    if group.last() != Some(&at) {
+                        group.push(at);
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if self.least == 0 {
             self.fill(&mut groups, making)?;
         }
-        let mut buckets = Vec::new();
+        let mut made = Vec::new();
         for (step, found) in groups {
             if found.len() >= self.least {
-                buckets.push((step, bucket(inner, making, &found)?));
+                made.push((step, bucket(inner, making, &found)?));
             }
         }
-        self.order.sort(&mut buckets);
-        let (mut listed, mut keyed) = (Vec::new(), Map::new());
-        for (step, bucket) in buckets {
+        self.order.sort(&mut made);
+        let shown = made.into_iter().map(|(step, bucket)| {
             let begin = self.begin(step);
             let mut shown = Map::new();
             let name = match self.stepping {
@@ -233,13 +227,9 @@ impl Histogram {
                 }
             };
             shown.extend(bucket);
-            if self.is_keyed {
-                keyed.insert(name, Value::Object(shown));
-            } else {
-                listed.push(Value::Object(shown));
-            }
-        }
-        Ok(if self.is_keyed { json!({ "buckets": keyed }) } else { json!({ "buckets": listed }) })
+            (name, shown)
+        });
+        Ok(buckets(shown, self.is_keyed))
     }
 
     /// Puts empty ones between the first and the last, and to the bounds that are asked for.
@@ -270,13 +260,4 @@ impl Histogram {
 
 fn out_of_reach() -> SearchError {
     SearchError::illegal("a step of the histogram is out of reach")
-}
-
-/// Reads `time_zone`.
-///
-/// # Errors
-/// There is none of the name.
-pub(super) fn zone(members: &mut Members<'_>) -> Result<Zone, SearchError> {
-    let Some(zone) = members.text("time_zone")? else { return Ok(Zone::UTC) };
-    Zone::parse(&zone).ok_or_else(|| SearchError::illegal(format!("Unknown time-zone ID: {zone}")))
 }

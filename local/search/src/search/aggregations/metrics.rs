@@ -8,7 +8,7 @@ use tantivy::DocAddress;
 use super::values::{Of, Values};
 use super::{Making, field};
 use crate::answer::SearchError;
-use crate::date::{Reading, Written, Zone};
+use crate::date::{self, Written, Zone};
 use crate::field::FieldType;
 use crate::members::{Members, scalar};
 
@@ -57,7 +57,7 @@ impl Missing {
         let text = scalar(value).ok_or_else(wrong)?;
         let number = match values.kind {
             Some(FieldType::Keyword | FieldType::Ip) => return Ok(Some(Self::Text(text))),
-            Some(FieldType::Date) => Some(date(&text, None, Zone::UTC).ok_or_else(wrong)? as f64),
+            Some(FieldType::Date) => Some(date::moment(&text, None, Zone::UTC).ok_or_else(wrong)? as f64),
             Some(FieldType::Boolean) => text.parse::<bool>().ok().map(|is| if is { 1.0 } else { 0.0 }),
             _ => text.parse::<f64>().ok().filter(|number| number.is_finite()),
         };
@@ -68,12 +68,6 @@ impl Missing {
             None => return Err(wrong()),
         }))
     }
-}
-
-/// A time as a request writes it, in milliseconds since 1970.
-pub(super) fn date(text: &str, format: Option<&str>, zone: Zone) -> Option<i64> {
-    let reading = Reading { format, zone, now: chrono::Utc::now(), up: false };
-    reading.nanos(text).map(|nanos| nanos.div_euclid(1_000_000))
 }
 
 /// How times are written, by `format`.
@@ -148,27 +142,23 @@ impl Metric {
             return self.of_texts(making, documents);
         }
         let (mut numbers, mut of_document) = (Vec::new(), Vec::new());
-        for (place, at) in documents.iter().enumerate() {
-            if place % 65_536 == 0 {
-                making.patience.check()?;
-            }
-            self.values.each(*at, &mut of_document);
-            match self.missing {
-                Some(Missing::Number(number)) if of_document.is_empty() => numbers.push(number),
-                _ => numbers.extend_from_slice(&of_document),
-            }
-        }
+        let missing = match self.missing {
+            Some(Missing::Number(number)) => Some(number),
+            _ => None,
+        };
+        making.each(documents, |at| {
+            self.values.each_or(at, missing, &mut of_document);
+            numbers.extend_from_slice(&of_document);
+            Ok(())
+        })?;
         Ok(self.shown(numbers))
     }
 
     fn of_texts(&self, making: &Making<'_>, documents: &[DocAddress]) -> Result<Value, SearchError> {
         let (mut count, mut different, mut numbers) = (0_usize, HashSet::new(), HashSet::new());
         let mut of_document = Vec::new();
-        for (place, at) in documents.iter().enumerate() {
-            if place % 65_536 == 0 {
-                making.patience.check()?;
-            }
-            self.values.ordinals(*at, &mut of_document);
+        making.each(documents, |at| {
+            self.values.ordinals(at, &mut of_document);
             count += of_document.len();
             for ordinal in &of_document {
                 // Most are seen before.
@@ -180,7 +170,8 @@ impl Metric {
                 count += 1;
                 different.insert(text.clone());
             }
-        }
+            Ok(())
+        })?;
         Ok(json!({ "value": if self.figure == Figure::Count { count } else { different.len() } }))
     }
 

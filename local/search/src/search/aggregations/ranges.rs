@@ -3,12 +3,11 @@
 use serde_json::{Map, Value, json};
 use tantivy::DocAddress;
 
-use super::histograms::zone;
-use super::metrics::{Missing, date, written};
+use super::metrics::{Missing, written};
 use super::values::{Of, Values};
-use super::{Making, Named, bucket, field};
+use super::{Making, Named, bucket, buckets, field};
 use crate::answer::SearchError;
-use crate::date::Written;
+use crate::date::{self, Written};
 use crate::members::{Members, scalar};
 
 /// How many ranges there are at most.
@@ -41,14 +40,14 @@ impl Ranges {
                 "Field [{name}] is not supported for aggregation [date_range]: it has no times"
             )));
         }
-        let (format, zone) = (members.text("format")?, zone(members)?);
+        let (format, zone) = (members.text("format")?, date::zone(members.text("time_zone")?.as_deref())?);
         if !are_times && format.is_some() {
             return Err(SearchError::illegal("[range] [format] is for times here"));
         }
         let bound = |value: &Value| {
             let text = scalar(value)?;
             if are_times && !value.is_number() {
-                return date(&text, format.as_deref(), zone).map(|millis| millis as f64);
+                return date::moment(&text, format.as_deref(), zone).map(|millis| millis as f64);
             }
             text.parse::<f64>().ok().filter(|number| number.is_finite())
         };
@@ -89,7 +88,7 @@ impl Ranges {
         making: &Making<'_>,
         documents: &[DocAddress],
     ) -> Result<Value, SearchError> {
-        let (mut listed, mut keyed) = (Vec::new(), Map::new());
+        let mut made = Vec::with_capacity(self.ranges.len());
         // One after the other: all their documents at once would be as many as ranges times documents.
         for range in &self.ranges {
             let group = self.within(range, making, documents)?;
@@ -111,13 +110,9 @@ impl Ranges {
                 }
             }
             shown.extend(bucket(inner, making, &group)?);
-            if self.is_keyed {
-                keyed.insert(key, Value::Object(shown));
-            } else {
-                listed.push(Value::Object(shown));
-            }
+            made.push((key, shown));
         }
-        Ok(if self.is_keyed { json!({ "buckets": keyed }) } else { json!({ "buckets": listed }) })
+        Ok(buckets(made, self.is_keyed))
     }
 
     fn within(
@@ -129,18 +124,13 @@ impl Ranges {
         let is_within =
             |value: &f64| range.from.is_none_or(|from| *value >= from) && range.to.is_none_or(|to| *value < to);
         let (mut group, mut found) = (Vec::new(), Vec::new());
-        for (place, at) in documents.iter().enumerate() {
-            if place % 16_384 == 0 {
-                making.patience.check()?;
-            }
-            self.values.each(*at, &mut found);
-            if found.is_empty() {
-                found.extend(self.missing);
-            }
+        making.each(documents, |at| {
+            self.values.each_or(at, self.missing, &mut found);
             if found.iter().any(is_within) {
-                group.push(*at);
+                group.push(at);
             }
-        }
+            Ok(())
+        })?;
         Ok(group)
     }
 }

@@ -1,11 +1,10 @@
 //! The values of a field, as aggregations read them.
 
-use tantivy::columnar::{Column, DynamicColumn, StrColumn};
-use tantivy::{DateTime, DocAddress, Searcher, SegmentReader};
+use tantivy::{DocAddress, Searcher};
 
+use super::super::stored::{Stored, column_of, millis};
 use crate::answer::SearchError;
 use crate::date::Written;
-use crate::document::{FIELDS, WHOLES};
 use crate::field::FieldType;
 use crate::mapping::Mappings;
 
@@ -24,33 +23,7 @@ pub struct Of<'a> {
 pub(super) struct Values {
     /// The field's type; none where no index has it.
     pub(super) kind: Option<FieldType>,
-    columns: Vec<Stored>,
-}
-
-enum Stored {
-    Nothing,
-    Whole(Column<i64>),
-    Number(Column<f64>),
-    Boolean(Column<bool>),
-    Time(Column<DateTime>),
-    Text(StrColumn),
-}
-
-impl Stored {
-    fn open(segment: &SegmentReader, path: &str, kind: FieldType) -> tantivy::Result<Self> {
-        for handle in segment.fast_fields().dynamic_column_handles(path)? {
-            use FieldType::{Boolean, Date, Double, Float, Ip, Keyword, Long};
-            return Ok(match (handle.open()?, kind) {
-                (DynamicColumn::I64(column), Long | Float | Double) => Self::Whole(column),
-                (DynamicColumn::F64(column), Long | Float | Double) => Self::Number(column),
-                (DynamicColumn::Bool(column), Boolean) => Self::Boolean(column),
-                (DynamicColumn::DateTime(column), Date) => Self::Time(column),
-                (DynamicColumn::Str(column), Keyword | Ip) => Self::Text(column),
-                _ => continue,
-            });
-        }
-        Ok(Self::Nothing)
-    }
+    columns: Vec<Option<Stored>>,
 }
 
 impl Values {
@@ -59,39 +32,27 @@ impl Values {
     /// # Errors
     /// It has none that can be aggregated so.
     pub(super) fn open(of: Of<'_>, field: &str, aggregation: &str) -> Result<Self, SearchError> {
-        let (path, kind) = match of.mappings.field(of.indices, field) {
-            _ if matches!(field, "_index" | "_id") => (field.to_owned(), Some(FieldType::Keyword)),
-            Some(FieldType::Text) => {
+        let column = column_of(of.mappings, of.indices, field);
+        match column {
+            Some((_, FieldType::Text)) => {
                 return Err(SearchError::illegal(format!(
                     "Fielddata is disabled on [{field}], a text field: aggregate on [{field}.keyword]"
                 )));
             }
-            Some(
-                kind @ (FieldType::GeoPoint
-                | FieldType::Binary
-                | FieldType::Object
-                | FieldType::Flattened
-                | FieldType::Disabled),
-            ) => {
+            Some((_, kind)) if !Stored::has(kind) => {
                 let kind = kind.name();
                 return Err(SearchError::illegal(format!(
                     "Field [{field}] of type [{kind}] is not supported for aggregation [{aggregation}]"
                 )));
             }
-            Some(kind) => (format!("{FIELDS}.{field}"), Some(kind)),
-            None => match field.strip_suffix(".keyword").filter(|path| of.mappings.has_keyword(of.indices, path)) {
-                Some(path) => (format!("{WHOLES}.{path}"), Some(FieldType::Keyword)),
-                None => (String::new(), None),
-            },
-        };
-        let mut columns = Vec::new();
-        for segment in of.searcher.segment_readers() {
-            columns.push(match kind {
-                Some(kind) => Stored::open(segment, &path, kind)?,
-                None => Stored::Nothing,
-            });
+            _ => {}
         }
-        Ok(Self { kind, columns })
+        let columns = of.searcher.segment_readers().iter().map(|segment| match &column {
+            Some((path, kind)) => Stored::open(segment, path, *kind),
+            None => Ok(None),
+        });
+        let columns = columns.collect::<tantivy::Result<_>>()?;
+        Ok(Self { kind: column.map(|(_, kind)| kind), columns })
     }
 
     /// The same, of numbers, times or booleans.
@@ -118,29 +79,38 @@ impl Values {
         matches!(self.kind, Some(FieldType::Keyword | FieldType::Ip))
     }
 
+    fn of(&self, at: DocAddress) -> Option<&Stored> {
+        self.columns.get(at.segment_ord as usize)?.as_ref()
+    }
+
     /// The numbers of a document, from the least on: times in milliseconds since 1970, booleans as 0 and 1.
     pub(super) fn each(&self, at: DocAddress, found: &mut Vec<f64>) {
         found.clear();
-        match self.columns.get(at.segment_ord as usize) {
-            None | Some(Stored::Nothing | Stored::Text(_)) => {}
-            Some(Stored::Whole(column)) => {
-                found.extend(column.values_for_doc(at.doc_id).map(|number| number as f64));
+        let document = at.doc_id;
+        match self.of(at) {
+            None | Some(Stored::Text(_)) => {}
+            Some(Stored::Whole(column)) => found.extend(column.values_for_doc(document).map(|number| number as f64)),
+            Some(Stored::Number(column)) => found.extend(column.values_for_doc(document)),
+            Some(Stored::Boolean(column)) => found.extend(column.values_for_doc(document).map(f64::from)),
+            Some(Stored::Time(column)) => {
+                found.extend(column.values_for_doc(document).map(|time| millis(time) as f64));
             }
-            Some(Stored::Number(column)) => found.extend(column.values_for_doc(at.doc_id)),
-            Some(Stored::Boolean(column)) => {
-                found.extend(column.values_for_doc(at.doc_id).map(|is| if is { 1.0 } else { 0.0 }));
-            }
-            Some(Stored::Time(column)) => found.extend(
-                column.values_for_doc(at.doc_id).map(|time| time.into_timestamp_nanos().div_euclid(1_000_000) as f64),
-            ),
         }
         found.sort_by(f64::total_cmp);
+    }
+
+    /// The same; of a document without any, what stands in for them.
+    pub(super) fn each_or(&self, at: DocAddress, missing: Option<f64>, found: &mut Vec<f64>) {
+        self.each(at, found);
+        if found.is_empty() {
+            found.extend(missing);
+        }
     }
 
     /// The whole numbers of a document, of which a double has only those to 2^53.
     pub(super) fn wholes(&self, at: DocAddress, found: &mut Vec<i64>) {
         found.clear();
-        if let Some(Stored::Whole(column)) = self.columns.get(at.segment_ord as usize) {
+        if let Some(Stored::Whole(column)) = self.of(at) {
             found.extend(column.values_for_doc(at.doc_id));
             return;
         }
@@ -152,7 +122,7 @@ impl Values {
     /// The texts of a document as its segment numbers them, each once.
     pub(super) fn ordinals(&self, at: DocAddress, found: &mut Vec<u64>) {
         found.clear();
-        if let Some(Stored::Text(column)) = self.columns.get(at.segment_ord as usize) {
+        if let Some(Stored::Text(column)) = self.of(at) {
             found.extend(column.term_ords(at.doc_id));
             found.sort_unstable();
             found.dedup();
@@ -165,7 +135,7 @@ impl Values {
     /// The segment can't be read.
     pub(super) fn text(&self, segment: u32, ordinal: u64) -> Result<String, SearchError> {
         let mut text = String::new();
-        if let Some(Stored::Text(column)) = self.columns.get(segment as usize) {
+        if let Some(Some(Stored::Text(column))) = self.columns.get(segment as usize) {
             column.ord_to_str(ordinal, &mut text).map_err(SearchError::internal)?;
         }
         Ok(text)
