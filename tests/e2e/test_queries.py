@@ -181,6 +181,7 @@ AGGREGATED = [
     {"terms": {"field": "tags.keyword", "size": 3}},
     {"terms": {"field": "tags.keyword", "order": {"_key": "asc"}, "missing": "none"}},
     {"terms": {"field": "tags.keyword", "order": [{"price": "desc"}, {"_key": "desc"}]}, "aggs": {"price": {"avg": {"field": "price"}}}},
+    {"terms": {"field": "tags.keyword", "order": [{"_count": "desc"}, {"price": "asc"}]}, "aggs": {"price": {"avg": {"field": "price"}}}},
     {"terms": {"field": "brand.keyword", "order": {"price.max": "asc"}}, "aggs": {"price": {"stats": {"field": "price"}}}},
     {"terms": {"field": "tags.keyword", "include": ["red", "blue"]}},
     {"terms": {"field": "tags.keyword", "exclude": ["red", "blue"], "min_doc_count": 10}},

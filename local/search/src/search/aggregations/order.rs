@@ -68,6 +68,11 @@ impl Order {
         matches!(self.0.first(), Some((By::Count, true)))
     }
 
+    /// Whether a figure of an aggregation within decides.
+    pub(super) fn has_figures(&self) -> bool {
+        self.0.iter().any(|(by, _)| matches!(by, By::Figure(..)))
+    }
+
     /// Whether it is that of keys.
     pub(super) fn is_by_key(&self) -> bool {
         matches!(self.0.first(), Some((By::Key, _)))

@@ -8,11 +8,12 @@ use tantivy::DocAddress;
 use super::metrics::{Missing, written};
 use super::order::Order;
 use super::values::{Of, Values};
-use super::{Making, Named, bucket, field};
+use super::{Making, Named, bucket, counted, field};
 use crate::answer::SearchError;
 use crate::date::{Written, Zone};
 use crate::field::FieldType;
 use crate::members::Members;
+use crate::ordered::Ordered;
 
 /// How many buckets may be asked for.
 const MOST: u64 = 65_536;
@@ -23,30 +24,6 @@ enum Key {
     Whole(i64),
     Number(Ordered),
     Text(String),
-}
-
-/// A number, in the order of numbers.
-#[derive(Debug, Clone, Copy)]
-struct Ordered(f64);
-
-impl PartialEq for Ordered {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ordered {}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
 }
 
 /// A bucket for each value of a field.
@@ -119,25 +96,19 @@ impl Terms {
         let total: usize = groups.iter().map(|(_, found)| found.len()).sum();
         let count = groups.len();
         let by_count = self.order.is_by_count() || self.order.is_by_key();
-        let buckets = if by_count {
-            // Only those that are shown have aggregations of their own.
-            let counted = |(key, found): (Key, Vec<DocAddress>)| {
-                let mut head = Map::new();
-                head.insert("doc_count".to_owned(), json!(found.len()));
-                ((key, found), head)
-            };
-            let mut sorted: Vec<_> = groups.into_iter().map(counted).collect();
-            self.order.sort(&mut sorted);
-            sorted.truncate(self.size);
-            let full = |((key, found), _): ((Key, Vec<DocAddress>), _)| Ok((key, bucket(inner, making, &found)?));
-            sorted.into_iter().map(full).collect::<Result<Vec<_>, SearchError>>()?
-        } else {
-            let full = |(key, found): (Key, Vec<DocAddress>)| Ok((key, bucket(inner, making, &found)?));
-            let mut sorted = groups.into_iter().map(full).collect::<Result<Vec<_>, SearchError>>()?;
-            self.order.sort(&mut sorted);
-            sorted.truncate(self.size);
-            sorted
+        // Where no figure decides, only those that are shown have aggregations of their own.
+        let is_late = !self.order.has_figures();
+        let begun = |(key, found): (Key, Vec<DocAddress>)| {
+            let head = if is_late { counted(&found) } else { bucket(inner, making, &found)? };
+            Ok(((key, found), head))
         };
+        let mut sorted = groups.into_iter().map(begun).collect::<Result<Vec<_>, SearchError>>()?;
+        self.order.sort(&mut sorted);
+        sorted.truncate(self.size);
+        let done = |((key, found), head): ((Key, Vec<DocAddress>), _)| {
+            Ok((key, if is_late { bucket(inner, making, &found)? } else { head }))
+        };
+        let buckets = sorted.into_iter().map(done).collect::<Result<Vec<_>, SearchError>>()?;
         let shown: u64 = buckets.iter().filter_map(|(_, bucket)| bucket["doc_count"].as_u64()).sum();
         let shown_buckets: Vec<Value> = buckets.into_iter().map(|(key, bucket)| self.shown(&key, bucket)).collect();
         // What a shard that sends so many may leave out, by another order than that of numbers, isn't known.
@@ -185,18 +156,16 @@ impl Terms {
     ) -> Result<BTreeMap<Key, Vec<DocAddress>>, SearchError> {
         let mut by_number: HashMap<(u32, u64), Vec<DocAddress>> = HashMap::new();
         let (mut found, mut without) = (Vec::new(), Vec::new());
-        for (place, at) in documents.iter().enumerate() {
-            if place % 65_536 == 0 {
-                making.patience.check()?;
-            }
-            self.values.ordinals(*at, &mut found);
+        making.each(documents, |at| {
+            self.values.ordinals(at, &mut found);
             for ordinal in &found {
-                by_number.entry((at.segment_ord, *ordinal)).or_default().push(*at);
+                by_number.entry((at.segment_ord, *ordinal)).or_default().push(at);
             }
             if found.is_empty() {
-                without.push(*at);
+                without.push(at);
             }
-        }
+            Ok(())
+        })?;
         let mut groups: BTreeMap<Key, Vec<DocAddress>> = BTreeMap::new();
         for ((segment, ordinal), found) in by_number {
             groups.entry(Key::Text(self.values.text(segment, ordinal)?)).or_default().extend(found);
@@ -218,16 +187,13 @@ impl Terms {
         let mut groups: BTreeMap<Key, Vec<DocAddress>> = BTreeMap::new();
         let is_whole = matches!(self.values.kind, Some(FieldType::Long | FieldType::Date | FieldType::Boolean));
         let (mut wholes, mut numbers, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, at) in documents.iter().enumerate() {
-            if place % 65_536 == 0 {
-                making.patience.check()?;
-            }
+        making.each(documents, |at| {
             keys.clear();
             if is_whole {
-                self.values.wholes(*at, &mut wholes);
+                self.values.wholes(at, &mut wholes);
                 keys.extend(wholes.iter().copied().map(Key::Whole));
             } else {
-                self.values.each(*at, &mut numbers);
+                self.values.each(at, &mut numbers);
                 keys.extend(numbers.iter().copied().map(|number| Key::Number(Ordered(number))));
             }
             if let (Some(Missing::Number(number)), true) = (&self.missing, keys.is_empty()) {
@@ -236,9 +202,10 @@ impl Terms {
             keys.sort();
             keys.dedup();
             for key in keys.drain(..) {
-                groups.entry(key).or_default().push(*at);
+                groups.entry(key).or_default().push(at);
             }
-        }
+            Ok(())
+        })?;
         Ok(groups)
     }
 }
