@@ -95,10 +95,12 @@ impl Entities {
                 if name.trim().is_empty() || name.len() > NAME_MOST {
                     return Err(NameMistake::Name(kind.clone(), name.clone()));
                 }
-                for written in [name.clone(), name.to_lowercase(), name.to_uppercase()] {
-                    patterns.push(written);
-                    names.push((kind_at, name_at));
+                patterns.push(name.clone());
+                // The finder takes letters of ASCII in either case.
+                if !name.is_ascii() {
+                    patterns.extend([name.to_lowercase(), name.to_uppercase()]);
                 }
+                names.resize(patterns.len(), (kind_at, name_at));
             }
         }
         let mut builder = AhoCorasick::builder();

@@ -4,7 +4,7 @@ use whichlang::Lang;
 
 use crate::looked_at;
 
-/// How many letters a text needs: of fewer no language can be told.
+/// How many letters a text needs: of fewer no language can be said.
 const LETTERS: usize = 6;
 
 /// The language of a text by its ISO 639-1 code, one of `ar`, `de`, `en`, `es`, `fr`, `hi`, `it`, `ja`, `ko`, `nl`, `pt`, `ru`, `sv`, `tr`,

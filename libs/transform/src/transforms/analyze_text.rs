@@ -57,7 +57,9 @@ impl Analyzing {
     }
 
     fn analysis<'a>(&self, text: &str) -> Object<'a> {
-        let language = lakewright_text::language(text);
+        // Entities alone need none.
+        let needs = self.find.iter().any(|what| *what != Finding::Entities);
+        let language = if needs { lakewright_text::language(text) } else { None };
         let mut object = Object::with_capacity(4);
         if let Some(language) = language.filter(|_| self.finds(Finding::Language)) {
             object.insert(Cow::Borrowed("language"), Value::Text(Cow::Borrowed(language)));
