@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_second_restoration_is_told_that_one_runs() {
+    async fn a_second_restoration_is_refused_while_one_runs() {
         let folder = tempfile::tempdir().expect("a folder");
         let soon = Duration::from_millis(1);
         let held = hold(folder.path(), soon).await.expect("it is free");

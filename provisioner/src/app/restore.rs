@@ -119,7 +119,7 @@ pub async fn restore(
     }
 }
 
-/// Reads the log of the agents' program to its end, and tells the trouble in it as it comes. The last lines come back.
+/// Reads the log of the agents' program to its end, and reports the trouble in it as it comes. The last lines come back.
 ///
 /// # Errors
 /// It can't be read.
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn trouble_is_told_as_it_comes_and_the_last_lines_are_kept() {
+    async fn trouble_is_reported_as_it_comes_and_the_last_lines_are_kept() {
         let mut log = Vec::new();
         for number in 0..60 {
             log.extend_from_slice(format!("2026-03-01T08:00:00.000000Z  INFO a::b: line {number}\n").as_bytes());
@@ -181,9 +181,9 @@ mod tests {
             b"2026-03-01T08:00:00.000000Z ERROR lakewright_runtime::program: the index is gone: no answer\n",
         );
         log.extend_from_slice(b"not of the log");
-        let told = RefCell::new(Vec::new());
-        let kept = logged(&*log, |heard| told.borrow_mut().push(heard)).await.expect("read");
-        assert_eq!(told.into_inner(), [Heard::Trouble("\u{fffd} is no letter: of many".to_owned())]);
+        let reported = RefCell::new(Vec::new());
+        let kept = logged(&*log, |heard| reported.borrow_mut().push(heard)).await.expect("read");
+        assert_eq!(reported.into_inner(), [Heard::Trouble("\u{fffd} is no letter: of many".to_owned())]);
         assert_eq!((kept.len(), kept.back().map(String::as_str)), (KEPT, Some("not of the log")));
         assert_eq!(why(&kept), "the index is gone: no answer");
         let panic = VecDeque::from(["thread 'main' panicked at a.rs".to_owned(), "note: run with".to_owned()]);

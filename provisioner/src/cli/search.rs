@@ -159,12 +159,11 @@ async fn actions(cluster: &Cluster, line: &str, index: &str, options: &Options) 
     if options.explain {
         print(&shown::explained(&understood, &body["query"]))?;
     }
-    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (hits, total) = shown::hits(&answer);
     if hits.is_empty() {
         say(&format!("No user action matches `{}`.", plain::line(line)));
         return Ok(Outcome::Done);
     }
-    let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
     say(&format!("{} of {total} hits, in {} ms:\n", hits.len(), answer["took"]));
     let mut text: String = hits.iter().map(|hit| shown::hit(hit, &understood)).collect();
     let facets = shown::facets(&facets::found(&answer));
@@ -187,8 +186,7 @@ fn since(text: &str, now: NaiveDateTime) -> Result<NaiveDateTime> {
 async fn newest(cluster: &Cluster, (words, log): (&str, &str), index: &str, limit: u32) -> Result<Outcome> {
     let asked = logs::asked(words, log, index, limit)?;
     let answer = cluster.search(&asked.index, &asked.body).await?;
-    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
+    let (hits, total) = shown::hits(&answer);
     if hits.is_empty() {
         say(&if words.is_empty() {
             format!("There is no line of the log `{log}`.")

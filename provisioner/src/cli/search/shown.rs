@@ -9,6 +9,12 @@ use crate::lookup::query::MARKS;
 use crate::lookup::{Field, Meaning, Part, Understood};
 use crate::plain;
 
+/// The hits of an answer, and how many there are.
+pub fn hits(answer: &Value) -> (&[Value], u64) {
+    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    (hits, answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64))
+}
+
 /// One hit: its score, its time, what was done by whom and where, what was found in bold.
 pub fn hit(hit: &Value, understood: &Understood) -> String {
     let source = &hit["_source"];
@@ -118,7 +124,7 @@ pub fn document(line: &str, (understood, sentence): (&Understood, &str), query: 
             "corrected": part.corrections,
         })
     });
-    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|hit| {
+    let hits = hits(answer).0.iter().map(|hit| {
         let highlight = hit["highlight"].as_object().into_iter().flatten().map(|(name, values)| {
             let values = values.as_array().into_iter().flatten().filter_map(Value::as_str);
             let starred = values.map(|value| value.replace(MARKS[0], "<em>").replace(MARKS[1], "</em>"));
